@@ -1,0 +1,3 @@
+"""The composition root: which plugins make up Weighbridge, and nothing else."""
+
+pytest_plugins = ["fixtures.plugin", "reports.plugin"]

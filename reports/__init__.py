@@ -1,0 +1,1 @@
+"""What is told: the ledger of all measurements, and the tables made from it."""

@@ -1,0 +1,106 @@
+"""The books of one pytest session: the ledger while it runs, the report files when it ends."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from reports.ledger import FILE, Ledger, LedgerUnreadable
+from reports.summary import Summary, summarise
+from reports.tables import markdown
+from thresholds.measurement import Run
+from thresholds.verdict import Verdict
+
+
+class Book:
+    """Writes what it is told to the ledger of a results folder, and the reports about it.
+
+    A ledger that cannot be opened does not stop the measuring: the numbers are kept in memory, so that they can still
+    be shown. Whatever could not be written is one line of `problems`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.session: str | None = None
+        self.summary: Summary | None = None
+        self.written: list[Path] = []
+        self.problems: list[str] = []
+        self._ledger: Ledger | None = None
+
+    def session_started(self, provenance: Mapping[str, Any]) -> None:
+        """Open the ledger. The workers of one pytest session share the session that was announced first."""
+        if self.session is None:
+            self.session = str(provenance["session"])
+            self._ledger = self._opened()
+            self._record(lambda ledger, _: ledger.record_session(provenance))
+
+    def engine_started(self, labels: Mapping[str, Any], description: Mapping[str, Any]) -> None:
+        """Record an engine."""
+        self._record(lambda ledger, session: ledger.record_engine(session, labels, description))
+
+    def run_finished(self, run: Run, labels: Mapping[str, Any]) -> None:
+        """Record a run."""
+        self._record(lambda ledger, session: ledger.record_run(session, run, labels))
+
+    def judged(self, verdict: Verdict) -> None:
+        """Record a verdict."""
+        self._record(lambda ledger, session: ledger.record_verdict(session, verdict))
+
+    def finish(self, exit_status: int, step_summary: str | None = None) -> int:
+        """Close the session and write the reports, the Markdown also to the end of the file `step_summary`.
+
+        Returns:
+            The exit status: 1 instead of 0 when something could not be written.
+        """
+        if self._ledger is None:
+            return exit_status
+        self._record(lambda ledger, session: ledger.finish_session(session, exit_status))
+        self._attempt(self._sum_up)
+        if self.summary is not None and self.summary.rows:
+            self._attempt(lambda: self._write_reports(self.summary, step_summary))
+        status = 1 if self.problems and exit_status == 0 else exit_status
+        if status != exit_status:
+            self._record(lambda ledger, session: ledger.finish_session(session, status))
+        self._ledger.close()
+        self._ledger = None
+        return status
+
+    def _opened(self) -> Ledger:
+        try:
+            return Ledger(self.folder / FILE)
+        except LedgerUnreadable as error:
+            self.problems.append(str(error))
+            return Ledger(None)
+
+    def _record(self, write: Callable[[Ledger, str], object]) -> None:
+        ledger, session = self._ledger, self.session
+        if ledger is None or session is None:
+            raise RuntimeError("pytest_weighbridge_session_started must come before the other hooks of weighbridge")
+        self._attempt(lambda: write(ledger, session))
+
+    def _sum_up(self) -> None:
+        if self._ledger is not None:
+            self.summary = summarise(self._ledger, self.session)
+
+    def _write_reports(self, summary: Summary | None, step_summary: str | None) -> None:
+        if summary is None:
+            return
+        told = markdown(summary)
+        self._write("report.md", told)
+        self._write("report.json", json.dumps(summary.to_dict(), indent=2, ensure_ascii=False, default=str) + "\n")
+        if step_summary:
+            with Path(step_summary).open("a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(told)
+
+    def _write(self, name: str, content: str) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8", errors="backslashreplace")
+        self.written.append(path)
+
+    def _attempt(self, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except OSError as error:
+            if str(error) not in self.problems:
+                self.problems.append(str(error))

@@ -1,0 +1,100 @@
+"""A table of finished cells, laid out for a terminal of some width or as Markdown. Nothing is ever cut off."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from tabulate import tabulate
+
+UNKNOWN = "—"
+TEXT, NUMBER = "left", "right"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A heading, and whether its cells are text or numbers (which stand at the right)."""
+
+    heading: str
+    kind: str = NUMBER
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A title, columns, rows of cells, and the notes that stand below."""
+
+    title: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = ()
+
+
+def as_text(table: Table, width: int | None = None) -> str:
+    """The widest layout that the terminal has room for: upright, on its side, in parts, or row by row."""
+    layouts = (_upright, _on_its_side, _by_first_column, _row_by_row)
+    drawn = next((text for draw in layouts if _fits(text := draw(table), width)), _row_by_row(table))
+    return "\n".join([table.title, "", drawn, *(["", *map(one_line, table.notes)] if table.notes else [])])
+
+
+def as_markdown(table: Table) -> str:
+    """The table for GitHub, every cell shown as the text it is."""
+    kinds = [column.kind for column in table.columns]
+    cells = [[escaped(cell) for cell in row] for row in table.rows]
+    headings = [escaped(column.heading) for column in table.columns]
+    drawn = tabulate(cells, headings, "pipe", disable_numparse=True, colalign=kinds if cells else None)
+    return "\n\n".join([f"### {escaped(table.title)}", drawn, *map(escaped, table.notes)])
+
+
+def one_line(text: str) -> str:
+    """Without line breaks and other control characters, which could redraw a terminal."""
+    return "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in text)
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is, also inside a table."""
+    marked = re.sub(r"([\\`*\[\]|~])", r"\\\1", one_line(text))
+    return marked.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def fenced(lines: Sequence[str]) -> str:
+    """Lines as a block of code whose fence is longer than any that they hold."""
+    text = "\n".join(one_line(line) for line in lines)
+    fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", text) or [""]))
+    return f"{fence}text\n{text}\n{fence}"
+
+
+def _fits(text: str, width: int | None) -> bool:
+    return width is None or max(map(len, text.splitlines()), default=0) <= width
+
+
+def _upright(table: Table) -> str:
+    kinds = [column.kind for column in table.columns]
+    cells = [[one_line(cell) for cell in row] for row in table.rows]
+    headings = [column.heading for column in table.columns]
+    return tabulate(cells, headings, "simple", disable_numparse=True, colalign=kinds if cells else None)
+
+
+def _on_its_side(table: Table) -> str:
+    first, *others = [
+        [column.heading, *(one_line(row[position]) for row in table.rows)]
+        for position, column in enumerate(table.columns)
+    ]
+    return tabulate(others, first, "simple", disable_numparse=True)
+
+
+def _by_first_column(table: Table) -> str:
+    """A part for the rows that begin alike, under what they begin with."""
+    parts = []
+    for name, rows in groupby(table.rows, key=lambda row: row[0]):
+        part = Table("", table.columns[1:], [row[1:] for row in rows])
+        parts.append(f"{table.columns[0].heading}: {one_line(name)}\n\n{_upright(part)}")
+    return "\n\n".join(parts)
+
+
+def _row_by_row(table: Table) -> str:
+    headings = [column.heading for column in table.columns]
+    return "\n\n".join(
+        tabulate([*zip(headings, map(one_line, row), strict=True)], tablefmt="plain", disable_numparse=True)
+        for row in table.rows
+    )

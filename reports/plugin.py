@@ -1,0 +1,97 @@
+"""The pytest plugin: listens to the hooks of weighbridge, and tells at the end what was measured.
+
+Works beside any plugin that calls these hooks; without one it stays silent. With pytest-xdist the workers hand over
+what they heard, and the controller alone writes.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports.book import Book
+from reports.handover import KEY, Listener, Messenger, tell_again
+from reports.tables import text
+from thresholds.measurement import Run
+from thresholds.verdict import Verdict
+
+BOOK = pytest.StashKey[Book]()
+
+
+class Ears:
+    """The hooks of weighbridge, passed on to a listener."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_weighbridge_session_started(self, provenance: Mapping[str, Any]) -> None:
+        """See fixtures/hookspecs.py."""
+        self._listener.session_started(provenance)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_weighbridge_engine_started(self, labels: Mapping[str, Any], description: Mapping[str, Any]) -> None:
+        """See fixtures/hookspecs.py."""
+        self._listener.engine_started(labels, description)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_weighbridge_run_finished(self, run: Run, labels: Mapping[str, Any]) -> None:
+        """See fixtures/hookspecs.py."""
+        self._listener.run_finished(run, labels)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_weighbridge_judged(self, verdict: Verdict) -> None:
+        """See fixtures/hookspecs.py."""
+        self._listener.judged(verdict)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Listen: on a worker of pytest-xdist to hand over, everywhere else to keep the books."""
+    if hasattr(config, "workerinput"):
+        messenger = Messenger(config)
+        config.pluginmanager.register(messenger, "weighbridge-messenger")
+        config.pluginmanager.register(Ears(messenger), "weighbridge-ears")
+        return
+    config.stash[BOOK] = Book(Path(config.getoption("results", default="results")))
+    config.pluginmanager.register(Ears(config.stash[BOOK]), "weighbridge-ears")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Record what a worker of pytest-xdist handed over; one that crashed hands over nothing."""
+    del error
+    handed_over = getattr(node, "workeroutput", {}).get(KEY)
+    if handed_over:
+        tell_again(handed_over, node.config.stash[BOOK])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Close the books; what could not be written turns a green session red."""
+    book = session.config.stash.get(BOOK, None)
+    if book is not None:
+        session.exitstatus = book.finish(int(session.exitstatus), os.environ.get("GITHUB_STEP_SUMMARY"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The tables: with -q only the ranking, with -v also every task."""
+    book = config.stash.get(BOOK, None)
+    if book is None or not (book.problems or (book.summary and book.summary.rows)):
+        return
+    terminalreporter.section("weighbridge")
+    if book.summary is not None and book.summary.rows:
+        shown = ("ranking", "took", "task")[: _detail(config.get_verbosity())]
+        width = config.get_terminal_writer().fullwidth
+        terminalreporter.write_line(text(book.summary, width, tables=shown))
+        terminalreporter.write_line("")
+    for path in book.written:
+        terminalreporter.write_line(f"report   {path}")
+    terminalreporter.write_line(f"session  {book.session}")
+    for problem in book.problems:
+        terminalreporter.write_line(f"not written: {problem}", red=True)
+
+
+def _detail(verbosity: int) -> int:
+    return 1 if verbosity < 0 else 3 if verbosity > 0 else 2

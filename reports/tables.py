@@ -1,0 +1,217 @@
+"""Summary -> tables, as text for a terminal and as Markdown."""
+
+from collections.abc import Callable, Sequence
+
+from reports.layout import TEXT, UNKNOWN, Column, Table, as_markdown, as_text, escaped, fenced, one_line
+from reports.rows import Row
+from reports.scores import TaskScore
+from reports.summary import Summary
+from reports.words import (
+    count,
+    duration,
+    memory,
+    points,
+    rate,
+    runs,
+    score_name,
+    shared_beginning,
+    signed_points,
+    spread,
+    task_names,
+)
+
+ALWAYS_SHOWN = ("model", "engine", "quantization", "draft")
+
+
+def ranking(summary: Summary) -> Table:
+    """Who answers best: a column for each task, the mean over tasks with its spread, runs and headroom."""
+    extra = _telling_labels(summary.rows)
+    names = task_names(summary.tasks)
+    columns = [
+        Column("rank"),
+        *(Column(name.replace("_", " "), TEXT) for name in (*ALWAYS_SHOWN, *extra)),
+        *(Column(name) for name in names.values()),
+        *map(Column, ("mean ± sd", "runs", "headroom")),
+    ]
+    rows = [
+        [
+            UNKNOWN if row.rank is None else str(row.rank),
+            *(_label(row, name) for name in (*ALWAYS_SHOWN, *extra)),
+            *(points(row.tasks[task].mean) if task in row.tasks else UNKNOWN for task in names),
+            _mean(row, len(names)),
+            runs(row.runs, row.earlier_runs),
+            _headroom(row, names),
+        ]
+        for row in summary.rows
+    ]
+    return Table("Ranking", columns, rows, _ranking_notes(summary))
+
+
+def what_it_took(summary: Summary) -> Table:
+    """What the answers cost, and which of them are doubtful."""
+    names = _short_names(summary.rows)
+    columns = [
+        Column("combination", TEXT),
+        *map(Column, ("unparsed", "cut off", "failed", "prompt tokens", "prompt tokens/s")),
+        *map(Column, ("completion tokens", "completion tokens/s", "duration", "memory GiB", "start-up")),
+    ]
+    rows = [
+        [
+            names[row.combination],
+            *map(count, (row.unparsed, row.cut_off, row.failed_requests, row.prompt_tokens)),
+            rate(row.prompt_tokens_per_second),
+            count(row.completion_tokens),
+            rate(row.output_tokens_per_second),
+            duration(row.seconds),
+            memory(row.engine_memory),
+            duration(row.engine_start_seconds),
+        ]
+        for row in summary.rows
+    ]
+    return Table("What it took", columns, rows, ["Sums over all runs; tokens/s: by the time of their runs."])
+
+
+def by_task(summary: Summary) -> Table:
+    """Every task of every combination, with its interval and verdict."""
+    combinations, tasks = _short_names(summary.rows), task_names(summary.tasks)
+    scores = [(row, score) for row in summary.rows for score in row.tasks.values()]
+    optional = [column for column in _OPTIONAL if any(_OPTIONAL[column](score) != UNKNOWN for _, score in scores)]
+    columns = [
+        Column("combination", TEXT),
+        Column("task", TEXT),
+        *map(Column, ("score ± sd", "95% interval", "questions", "runs", "floor", "headroom")),
+        Column("verdict", TEXT),
+        *(Column(column, TEXT) for column in optional),
+    ]
+    rows = [
+        [
+            combinations[row.combination],
+            tasks[score.task],
+            spread(score.mean, score.run_to_run_deviation),
+            _interval(score),
+            _questions(score),
+            runs(score.runs, score.earlier_runs),
+            points(score.required),
+            signed_points(score.headroom),
+            _verdict(score),
+            *(_OPTIONAL[column](score) for column in optional),
+        ]
+        for row, score in scores
+    ]
+    notes = ["The interval is that of another run of the same questions; marked *, of other questions (one run)."]
+    return Table("By task", columns, rows, notes)
+
+
+def text(summary: Summary, width: int | None = None, *, tables: Sequence[str] = ("ranking", "took", "task")) -> str:
+    """The named tables for a terminal; width None is as wide as they are."""
+    return "\n\n".join(as_text(_TABLES[name](summary), width) for name in tables if summary.rows)
+
+
+def not_passed(summary: Summary) -> list[str]:
+    """The words of every verdict that is not PASS."""
+    return [one_line(line) for verdict in summary.not_passed for line in verdict.lines]
+
+
+def markdown(summary: Summary) -> str:
+    """The whole report for GitHub."""
+    title = f"## Weighbridge: {escaped(', '.join(summary.sessions[-1:]))}"
+    parts = [title, escaped(_origin(summary)), *(as_markdown(build(summary)) for build in _TABLES.values())]
+    if summary.not_passed:
+        parts.append("### Not passed")
+        parts += [fenced(verdict.lines) for verdict in summary.not_passed]
+    return "\n\n".join(parts) + "\n"
+
+
+_TABLES = {"ranking": ranking, "took": what_it_took, "task": by_task}
+
+
+def _telling_labels(rows: Sequence[Row]) -> list[str]:
+    """Further labels by which combinations differ."""
+    names = dict.fromkeys(name for row in rows for name in row.labels if name not in (*ALWAYS_SHOWN, "combination"))
+    return [name for name in names if len({_label(row, name) for row in rows}) > 1]
+
+
+def _label(row: Row, name: str) -> str:
+    value = row.labels.get(name)
+    return UNKNOWN if value is None else str(value)
+
+
+def _short_names(rows: Sequence[Row]) -> dict[str, str]:
+    """Model and quantization where that is enough to tell combinations apart, their ids otherwise."""
+    short = {row.combination: f"{_label(row, 'model')} {_label(row, 'quantization')}" for row in rows}
+    return short if len(set(short.values())) == len(short) else {row.combination: row.combination for row in rows}
+
+
+def _mean(row: Row, tasks: int) -> str:
+    shown = spread(row.mean, row.run_to_run_deviation)
+    return f"{shown} ({tasks - len(row.missing)} of {tasks} tasks)" if row.missing and row.mean is not None else shown
+
+
+def _headroom(row: Row, names: dict[str, str]) -> str:
+    if row.headroom is None or row.headroom_task is None:
+        return UNKNOWN
+    return f"{signed_points(row.headroom)} ({names[row.headroom_task]})"
+
+
+def _ranking_notes(summary: Summary) -> list[str]:
+    made = {row.runs for row in summary.rows if row.runs}
+    over = (
+        f"over {max(made)} runs" if len(made) == 1 and made != {1} else f"over the runs of a row; one shows {UNKNOWN}"
+    )
+    notes = [f"± is the run-to-run standard deviation {over}. Ranks follow the mean alone; near ones may be ties."]
+    left_out = shared_beginning(summary.tasks)
+    return [*notes, f"Task names are shown without {left_out} at their beginning."] if left_out else notes
+
+
+def _interval(score: TaskScore) -> str:
+    if score.low is None:
+        return UNKNOWN
+    return f"{points(score.low)} to {points(score.high)}{'*' if score.interval_of == 'questions' else ''}"
+
+
+def _questions(score: TaskScore) -> str:
+    if score.questions is None or score.population is None:
+        return UNKNOWN
+    return f"{score.questions} of {score.population}" if score.population > score.questions else str(score.questions)
+
+
+def _verdict(score: TaskScore) -> str:
+    if score.outcome is None:
+        return UNKNOWN
+    return score.outcome if score.outcome == "PASS" else f"{score.outcome} ({score.reason})"
+
+
+def _other_scores(score: TaskScore) -> str:
+    named = {score_name(name, score.primary): value for name, value in score.other_scores.items()}
+    return ", ".join(f"{name} {points(value)}" for name, value in named.items()) or UNKNOWN
+
+
+def _random_guesses(score: TaskScore) -> str:
+    if not score.unparsed:
+        return UNKNOWN
+    return f"{signed_points(score.random_guesses)} ({score.unparsed} unparsed)"
+
+
+def _shown_if_any(number: int | None) -> str:
+    return count(number) if number else UNKNOWN
+
+
+_OPTIONAL: dict[str, Callable[[TaskScore], str]] = {
+    "other scores": _other_scores,
+    "random guesses would add": _random_guesses,
+    "cut off": lambda score: _shown_if_any(score.cut_off),
+    "truncated prompts": lambda score: _shown_if_any(score.truncated),
+    "failed": lambda score: _shown_if_any(score.failed_requests),
+}
+
+
+def _origin(summary: Summary) -> str:
+    provenance = summary.provenance
+    command = provenance.get("command")
+    said = {
+        "started": summary.started,
+        "hardware": provenance.get("hardware"),
+        "command": " ".join(map(str, command)) if isinstance(command, list | tuple) else command,
+        "sessions": len(summary.sessions) if len(summary.sessions) > 1 else None,
+    }
+    return "; ".join(f"{name}: {value}" for name, value in said.items() if value is not None)

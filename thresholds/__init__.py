@@ -1,0 +1,1 @@
+"""What is good enough: metrics, measurements, thresholds and verdicts. Pure: no pytest, no network, no clock."""

@@ -1,0 +1,178 @@
+"""The vocabulary of numbers: a metric, the runs that were made, and the measurement that they add up to."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+
+class Direction(StrEnum):
+    """Which way a metric gets better."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A quantity with its unit, its good direction and the values that are possible at all."""
+
+    name: str
+    unit: str
+    direction: Direction
+    lowest: float
+    highest: float
+
+
+ACCURACY = Metric("accuracy", "share of the points", Direction.HIGHER, 0.0, 1.0)
+"""Mean score of a task's items; the score of an item is the task's own metric (acc_norm, exact_match, …) in 0..1."""
+
+METRICS: Mapping[str, Metric] = MappingProxyType({ACCURACY.name: ACCURACY})
+
+
+class NotMeasured(Exception):
+    """Nothing can be said about a metric; `reason` is a stable code, the message says why and what to do."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What one question came to in one run.
+
+    Attributes:
+        item: Position of the question in the task's evaluation split.
+        scores: Score in 0..1 by metric and filter ("exact_match,strict-match"); empty when a request failed.
+        answer: The raw answer; for a choice by log-likelihood, the text of the choice that won.
+        extracted: What was found in the answer and compared with the target.
+        unparsed: No pattern found an answer.
+        finish_reasons: The endpoint's, one a request ("stop", "length").
+        prompt_tokens, completion_tokens: Sums over the item's requests, as the endpoint counts; None if it does not.
+        seconds: From the first request sent to the last response received.
+        truncated: The prompt did not fit the context and lost its beginning.
+        failed: Why a request of this item failed; None when all succeeded.
+        guess: Expected score of a random guess, where the task is a choice between options.
+    """
+
+    item: int
+    scores: Mapping[str, float]
+    answer: str
+    extracted: str
+    unparsed: bool
+    finish_reasons: tuple[str, ...]
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    seconds: float
+    truncated: bool = False
+    failed: str | None = None
+    guess: float | None = None
+
+    @property
+    def cut_off(self) -> bool:
+        """The answer stopped because it reached its token limit."""
+        return "length" in self.finish_reasons
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One repetition of a task on a combination.
+
+    Attributes:
+        combination, task: Ids.
+        number: 1, 2, … over all sessions of one results folder; never reused.
+        primary: The key of `Item.scores` that is the task's accuracy.
+        population: Items that the task's evaluation split has; more than `items` when a sample was taken.
+        seconds: Wall time of the run.
+        retries: Requests that had to be sent again.
+        replayed: Requests answered from the journal of an interrupted session.
+    """
+
+    combination: str
+    task: str
+    number: int
+    primary: str
+    items: tuple[Item, ...]
+    population: int
+    seconds: float
+    retries: int = 0
+    replayed: int = 0
+    engine_memory: int | None = None
+
+    @property
+    def failed_requests(self) -> int:
+        """Items whose score is unknown because a request failed."""
+        return sum(item.failed is not None for item in self.items)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A plain form for JSON; `from_dict` is its inverse."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> "Run":
+        """Rebuild a run from `to_dict`."""
+        items = tuple(Item(**{**i, "finish_reasons": tuple(i["finish_reasons"])}) for i in row["items"])
+        return cls(**{**row, "items": items})
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Samples of one metric with their runs and labels. It cannot exist without samples.
+
+    It has no comparison operators: `measurement >= gate` asks the gate.
+
+    Attributes:
+        samples: samples[r][i] is the score of item i in run r; every run has the same items.
+        labels: What was measured, by the names that threshold rows use.
+        population: Items that the benchmark has.
+        failed_requests: Requests without an answer; their items are not among the samples.
+    """
+
+    metric: Metric
+    samples: tuple[tuple[float, ...], ...]
+    labels: Mapping[str, Any]
+    population: int
+    failed_requests: int = 0
+    runs: tuple[Run, ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.samples or not self.samples[0]:
+            raise NotMeasured("no_samples", f"{self.metric.name} has no samples: every request failed or none was made")
+        if len({len(run) for run in self.samples}) != 1:
+            raise ValueError(f"runs of {self.metric.name} hold different numbers of items")
+        low, high = self.metric.lowest, self.metric.highest
+        for value in (value for run in self.samples for value in run):
+            if not math.isfinite(value) or not low <= value <= high:
+                raise ValueError(f"{self.metric.name} sample {value!r} is outside {low} … {high}")
+
+    def __repr__(self) -> str:
+        title = f"{self.metric.name}/{self.labels.get('task')} of {self.labels.get('combination')}"
+        causes = sorted({item.failed for run in self.runs for item in run.items if item.failed})
+        failed = f", {self.failed_requests} failed requests: {causes[0]}" if causes else ""
+        return f"<{title}: {self.value:.4f} over {len(self.samples[0])} questions x {len(self.samples)} runs{failed}>"
+
+    @property
+    def value(self) -> float:
+        """Mean over all runs and items."""
+        return math.fsum(math.fsum(run) for run in self.samples) / (len(self.samples) * len(self.samples[0]))
+
+
+def accuracy(runs: Sequence[Run], labels: Mapping[str, Any]) -> Measurement:
+    """The accuracy that these runs show; items that failed in any run are left out of all and counted.
+
+    Raises:
+        NotMeasured: When no item has a score in every run.
+    """
+    failed = {item.item for run in runs for item in run.items if item.failed is not None}
+    samples = tuple(tuple(item.scores[run.primary] for item in run.items if item.item not in failed) for run in runs)
+    return Measurement(
+        metric=ACCURACY,
+        samples=samples,
+        labels=MappingProxyType(dict(labels)),
+        population=max(run.population for run in runs),
+        failed_requests=sum(run.failed_requests for run in runs),
+        runs=tuple(runs),
+    )
