@@ -1,5 +1,6 @@
 """Threshold files: one per model, strict, every row with what was measured, on what, in which run, and why."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,8 @@ from thresholds.strict_yaml import InvalidFile, line_of, read, shown
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Written = Annotated[str, Field(min_length=3)]
 
+_SAMPLES = re.compile(r"all|first [1-9]\d*|seed -?\d+: [1-9]\d*")
+
 ACCURACY_KEYS = (
     "task",
     "quantization",
@@ -22,6 +25,7 @@ ACCURACY_KEYS = (
     "max_model_len",
     "chat",
     "temperature",
+    "top_p",
     "samples",
 )
 """Labels by which an accuracy row is found. Parallelism is none of them: it must not change a score."""
@@ -40,6 +44,7 @@ class AccuracyRow(BaseModel):
     max_model_len: Annotated[int, Field(gt=0)] | None = None
     chat: bool = False
     temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
     samples: Annotated[int, Field(gt=0)] | str = "all"
     floor: Share
     must: Literal["hold", "show"] = "hold"
@@ -52,12 +57,11 @@ class AccuracyRow(BaseModel):
     @field_validator("samples")
     @classmethod
     def _samples_are_known(cls, value: int | str) -> str:
-        kind, _, number = str(value).partition(" ")
-        if value == "all" or isinstance(value, int) or (kind in {"first", "seed"} and number):
+        if isinstance(value, int) or _SAMPLES.fullmatch(value):
             return str(value)
         raise ValueError("write a number, `all`, `first N` or `seed S: N`")
 
-    @field_validator("floor", "measured", "temperature", mode="before")
+    @field_validator("floor", "measured", "temperature", "top_p", mode="before")
     @classmethod
     def _numbers_are_numbers(cls, value: Any) -> Any:
         if isinstance(value, bool | str):
@@ -70,7 +74,7 @@ class ThresholdFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    model: Written
+    model: Annotated[str, Field(min_length=1)]
     accuracy: list[AccuracyRow] = []
 
 

@@ -1,8 +1,9 @@
 """A measurement turned into a threshold row, and the row written into its file with the comments kept.
 
-The recorded floor lies below the measured score by a margin that an unchanged combination does not reach: the
-difference between a later session and this one has the error sqrt(2) * e, with e the rerun error of this one but never
-less than that of one question whose answer changes; the margin is 2.6 of these (one false alarm in 200 sessions).
+The recorded floor lies below the measured score by a margin that an unchanged combination does not reach: with R runs
+recorded and 2 in a later session, their difference has the error sqrt(1 + R / 2) * e, with e the rerun error of the
+recorded ones but never less than that of one question whose answer changes; the margin is 2.6 of these (one false alarm
+in 200 sessions).
 """
 
 import io
@@ -13,6 +14,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from thresholds.catalogue import ACCURACY_KEYS, AccuracyRow
 from thresholds.measurement import Measurement, NotMeasured
@@ -20,6 +22,8 @@ from thresholds.statistics import one_sided, rerun_error
 from thresholds.strict_yaml import InvalidFile
 
 FALSE_ALARM = 0.005
+LATER_RUNS = 2
+"""Runs of the sessions that are held against a recorded floor: the default of --runs."""
 
 
 def recordable(measurement: Measurement) -> None:
@@ -38,7 +42,8 @@ def margin(measurement: Measurement) -> float:
     """How far below the measured score the floor goes; in the metric's unit. See the module."""
     one_question = 1 / len(measurement.samples[0]) / math.sqrt(2)
     error = max(rerun_error(measurement.samples) or 0.0, one_question)
-    return one_sided(1 - FALSE_ALARM) * math.sqrt(2) * error
+    runs = len(measurement.samples)
+    return one_sided(1 - FALSE_ALARM) * math.sqrt(1 + runs / min(runs, LATER_RUNS)) * error
 
 
 def accuracy_row(measurement: Measurement, *, measured_on: str, run: str) -> dict[str, Any]:
@@ -78,18 +83,22 @@ def write(path: Path, model: str, row: Mapping[str, Any]) -> None:
     """
     yaml = YAML(typ="rt")
     yaml.width = 4096
+    yaml.preserve_quotes = True
     yaml.indent(mapping=2, sequence=4, offset=2)
     try:
         document = yaml.load(path.read_text(encoding="utf-8")) if path.exists() else CommentedMap(model=model)
         document.setdefault("accuracy", CommentedSeq()).append(_flow(row))
         text = io.StringIO()
         yaml.dump(document, text)
-        path.write_text(text.getvalue(), encoding="utf-8")
+        unfinished = path.with_suffix(".tmp")
+        unfinished.write_text(text.getvalue(), encoding="utf-8")
+        unfinished.replace(path)
     except OSError as error:
         raise InvalidFile(path, None, f"cannot be written: {error}") from None
 
 
 def _flow(row: Mapping[str, Any]) -> CommentedMap:
-    node = CommentedMap(row)
+    quoted = {name: DoubleQuotedScalarString(row[name]) for name in ("measured_on", "run", "because") if name in row}
+    node = CommentedMap({**row, **quoted})
     node.fa.set_flow_style()
     return node

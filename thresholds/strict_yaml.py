@@ -83,8 +83,16 @@ def _first_line(error: YAMLError) -> str:
     return str(problem)
 
 
+def _keys_only(where: Sequence[str | int]) -> list[str | int]:
+    """Without the names of types that pydantic adds for the members of a union."""
+    return [step for step in where if step not in _TYPES]
+
+
+_TYPES = frozenset({"bool", "float", "int", "str"})
+
+
 def _explain(error: Any, schema: type[BaseModel]) -> str:
-    path = [str(step) for step in error["loc"] if isinstance(step, int) or step.replace("_", "").isalnum()]
+    path = [str(step) for step in _keys_only(error["loc"]) if isinstance(step, int) or step.replace("_", "").isalnum()]
     name = path[-1] if path else "the file"
     if error["type"] == "extra_forbidden":
         return f"unknown key {name!r}{did_you_mean(name, _keys_beside(schema, error['loc'][:-1]))}"
