@@ -171,7 +171,7 @@ def accuracy(runs: Sequence[Run], labels: Mapping[str, Any]) -> Measurement:
     return Measurement(
         metric=ACCURACY,
         samples=samples,
-        labels=MappingProxyType(dict(labels)),
+        labels=dict(labels),
         population=max(run.population for run in runs),
         failed_requests=sum(run.failed_requests for run in runs),
         runs=tuple(runs),

@@ -59,7 +59,8 @@ def read(path: Path, schema: type[Schema]) -> tuple[Schema, CommentedMap]:
     try:
         return schema.model_validate(document), document
     except ValidationError as error:
-        first = error.errors()[0]
+        # a misspelt key is unknown and the right one missing: the first is what its writer can see
+        first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         raise InvalidFile(path, line_of(document, first["loc"]), _explain(first, schema)) from None
 
 

@@ -62,7 +62,7 @@ def judge(measurement: Measurement, threshold: Threshold) -> Verdict:
     runs is unknown, and the error of other questions, which is wider, stands in for it.
     """
     if measurement.failed_requests:
-        return _failed_requests(measurement, threshold)
+        return unanswered(measurement)
     noise = _noise(measurement, threshold)
     score, floor = measurement.value, threshold.value
     reach = one_sided(CONFIDENCE) * noise.error
@@ -80,6 +80,18 @@ def not_measured(metric: str, labels: Mapping[str, Any], reason: str, message: s
     first, *rest = message.splitlines()
     lines = (f"{_title(metric, labels)}: NOT_MEASURED ({reason}) - {first}", *rest)
     return Verdict(Outcome.NOT_MEASURED, reason, metric, labels, lines)
+
+
+def unanswered(measurement: Measurement) -> Verdict:
+    """The verdict on a measurement some of whose questions have no answer."""
+    causes = sorted({item.failed for run in measurement.runs for item in run.items if item.failed})
+    message = "\n".join(
+        [
+            f"questions without an answer: {measurement.failed_requests}; a failed request is no wrong answer",
+            *(f"cause     {cause}" for cause in causes[:3]),
+        ]
+    )
+    return not_measured(measurement.metric.name, measurement.labels, "failed_requests", message)
 
 
 def missing(measurement: Measurement, where: str, row: str) -> Verdict:
@@ -151,19 +163,6 @@ def _extent(measurement: Measurement) -> str:
     count, runs = len(measurement.samples[0]), len(measurement.samples)
     of = f" of {measurement.population}" if measurement.population > count else ""
     return f"{count}{of} questions, {runs} {'run' if runs == 1 else 'runs'}"
-
-
-def _failed_requests(measurement: Measurement, threshold: Threshold) -> Verdict:
-    count = measurement.failed_requests
-    causes = sorted({item.failed for run in measurement.runs for item in run.items if item.failed})
-    message = "\n".join(
-        [
-            f"questions without an answer: {count}; a failed request is no wrong answer",
-            *(f"cause     {cause}" for cause in causes[:3]),
-            f"required  >= {points(threshold.value)}   {threshold.where}",
-        ]
-    )
-    return not_measured(measurement.metric.name, measurement.labels, "failed_requests", message)
 
 
 def _what_would_show_it(measurement: Measurement, threshold: Threshold, margin: float, error: float) -> str:

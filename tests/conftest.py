@@ -1,0 +1,232 @@
+"""Fixtures of the project's own tests: a fake engine on a real socket, and a small checkout that weighs it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_engine import END, FakeEngine, Script
+from ruamel.yaml import YAML
+
+pytest_plugins = ["pytester"]
+
+ROOT = Path(__file__).parents[1]
+
+INNER_CONFTEST = """
+import importlib.util
+import json
+from pathlib import Path
+
+from fixtures.engines.names import ENGINES
+
+ENGINES["spawned"] = "spawned_engine:SpawnedEngine"
+pytest_plugins = [name for name in ("fixtures.plugin", "reports.plugin") if importlib.util.find_spec(name)]
+
+
+def hear(kind, **what):
+    with Path("heard.jsonl").open("a") as heard:
+        heard.write(json.dumps({"kind": kind, **what}) + "\\n")
+
+
+def pytest_weighbridge_session_started(provenance):
+    hear("session", session=provenance["session"])
+
+
+def pytest_weighbridge_run_finished(run, labels):
+    hear("run", **run.to_dict())
+
+
+def pytest_weighbridge_judged(verdict):
+    hear("verdict", **{name: getattr(verdict, name) for name in verdict.__slots__} | {"labels": dict(verdict.labels)})
+"""
+
+
+THRESHOLD = {"measured": 0.9, "runs": 4, "measured_on": "a test", "run": "earlier", "because": "a test wants it"}
+
+
+@dataclass
+class Heard:
+    """What one inner pytest did: its exit code, its output, and what its hooks were told."""
+
+    code: int
+    output: str
+    told: list[dict[str, Any]]
+
+    @property
+    def runs(self) -> list[dict[str, Any]]:
+        return [row for row in self.told if row["kind"] == "run"]
+
+    @property
+    def verdicts(self) -> list[dict[str, Any]]:
+        return [row for row in self.told if row["kind"] == "verdict"]
+
+    def verdict(self, **labels: Any) -> dict[str, Any]:
+        """The one verdict on what has these labels."""
+        (found,) = [v for v in self.verdicts if all(v["labels"][name] == value for name, value in labels.items())]
+        return found
+
+    def scores(self) -> dict[tuple[str, int], list[dict[str, float]]]:
+        """Item scores by task and run number."""
+        return {(run["task"], run["number"]): [item["scores"] for item in run["items"]] for run in self.runs}
+
+
+@dataclass
+class Weighbridge:
+    """A folder like a checkout, in which pytest weighs a fake engine."""
+
+    path: Path
+    environment: Mapping[str, str]
+    _heard: int = field(default=0)
+
+    def matrix(self, tasks: list[str], *blocks: Mapping[str, Any], model: Mapping[str, Any] | None = None) -> None:
+        """Write matrix.yaml; a block's `url` makes it remote."""
+        tokenizer = str(self.path / "tokenizer")
+        defaults = {"model": "tiny", "engine": "remote", "concurrency": 4}
+        _write(
+            self.path / "matrix.yaml",
+            {
+                "models": {"tiny": {"tokenizer": tokenizer, **(model or {})}},
+                "tasks": tasks,
+                "combinations": [{**defaults, **block} for block in blocks],
+            },
+        )
+
+    def floors(self, *rows: Mapping[str, Any]) -> None:
+        """Write thresholds/tiny.yaml; what a row does not name is filled in."""
+        _write(
+            self.path / "thresholds" / "tiny.yaml", {"model": "tiny", "accuracy": [{**r, **THRESHOLD} for r in rows]}
+        )
+
+    def conftest(self, more: str) -> None:
+        """Add to the inner conftest.py."""
+        (self.path / "conftest.py").write_text(INNER_CONFTEST + more, encoding="utf-8")
+
+    def start(self, *words: str) -> "subprocess.Popen[str]":
+        """Start the inner pytest."""
+        # Its tests come from suites/ unless the words name some; every plugin that is not ours only costs time.
+        suites = [] if any(word.startswith("suites") for word in words) else ["suites"]
+        folders = ["--matrix", "matrix.yaml", "--thresholds", "thresholds", "--results", "results"]
+        return subprocess.Popen(
+            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *suites, *folders, *words],
+            cwd=self.path,
+            env={**os.environ, **self.environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def end(self, process: "subprocess.Popen[str]", seconds: float = 120) -> Heard:
+        """Wait for it, and gather what it did."""
+        with process:
+            try:
+                output, _ = process.communicate(timeout=seconds)
+            except BaseException as error:
+                process.kill()
+                output, _ = process.communicate()
+                if isinstance(error, subprocess.TimeoutExpired):
+                    pytest.fail(f"the inner pytest did not end within {seconds:.0f} s:\n{output}")
+                raise
+        path = self.path / "heard.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        before, self._heard = self._heard, len(lines)
+        return Heard(process.returncode, output, [json.loads(line) for line in lines[before:]])
+
+    def run(self, *words: str) -> Heard:
+        """Run the inner pytest."""
+        return self.end(self.start(*words))
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tokenizer whose ids are the bytes of the text."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    letters = _letters()
+    tokenizer = Tokenizer(models.BPE(vocab={**letters, "<|end|>": END}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    folder = tmp_path_factory.mktemp("tokenizer")
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text('{"eos_token": "<|end|>"}', encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def inner_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """For inner runs: our modules, caches of their own that all of them share, no network, no terminal."""
+    cache = tmp_path_factory.mktemp("cache")
+    return {
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}",
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTEST_ADDOPTS": "",
+        "WEIGHBRIDGE_CACHE": str(cache / "weighbridge"),
+        "HF_HOME": str(cache / "huggingface"),
+        "HF_HUB_OFFLINE": "1",
+        "GITHUB_STEP_SUMMARY": "",
+        "COLUMNS": "160",
+    }
+
+
+@pytest.fixture(scope="session")
+def checkout(
+    tmp_path_factory: pytest.TempPathFactory, tiny_tokenizer: Path, inner_environment: dict[str, str]
+) -> Callable[[], Weighbridge]:
+    """Makes a fresh inner checkout; a module may share one run among its tests."""
+
+    def make() -> Weighbridge:
+        folder = tmp_path_factory.mktemp("checkout")
+        (folder / "suites").mkdir()
+        (folder / "thresholds").mkdir()
+        shutil.copy(ROOT / "suites" / "test_accuracy.py", folder / "suites")
+        shutil.copytree(tiny_tokenizer, folder / "tokenizer")
+        (folder / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers\n", encoding="utf-8")
+        made = Weighbridge(folder, inner_environment)
+        made.conftest("")
+        return made
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def solve() -> Callable[[str], str]:
+    """The right answer to a prompt of embedded_gsm8k, as a model that can reckon would write it."""
+    rows = (ROOT / "fixtures" / "evaluate" / "questions" / "gsm8k.jsonl").read_text(encoding="utf-8").splitlines()
+    answers = {row["question"]: row["answer"].rpartition("#### ")[2] for row in map(json.loads, rows)}
+
+    def answer(prompt: str) -> str:
+        question = prompt.rpartition("Question: ")[2].removesuffix("\nAnswer:")
+        return f" It is easy.\n#### {answers.get(question)}"
+
+    return answer
+
+
+@pytest.fixture
+def weighbridge(checkout: Callable[[], Weighbridge]) -> Weighbridge:
+    """An inner checkout for one test."""
+    return checkout()
+
+
+@pytest.fixture
+def fake_engine() -> Iterator[FakeEngine]:
+    """A fake engine in a thread; set its `script` before asking it."""
+    with FakeEngine(Script()) as fake:
+        yield fake
+
+
+def _letters() -> dict[str, int]:
+    """The visible letter that byte-level tokenizers write for each byte (as GPT-2's bytes_to_unicode)."""
+    plain = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    others = [byte for byte in range(256) if byte not in plain]
+    return {chr(byte): byte for byte in plain} | {chr(256 + i): byte for i, byte in enumerate(others)}
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        YAML().dump(content, file)

@@ -1,0 +1,76 @@
+"""One real vLLM server, started once: what a fake engine cannot prove."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from fixtures.engines.supervisor import marked
+from fixtures.evaluate.tasks import Tasks
+from fixtures.pool import Running
+from tests.parity import Bench, differences, running_engine
+from thresholds.measurement import Run
+
+pytestmark = [
+    pytest.mark.real_engine,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with running_engine(tmp_path_factory.mktemp("engine"), 2048, batches=False) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def bench(running: Running, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    return Bench(running, Tasks(), tmp_path_factory.mktemp("bench"), 12)
+
+
+@pytest.fixture(scope="module")
+def generated(bench: Bench) -> Run:
+    return bench.ours("embedded_gsm8k")[0]
+
+
+def test_the_engine_proves_what_it_loaded(running: Running) -> None:
+    loaded = running.engine.describe()["loaded"]
+
+    assert loaded["quantization"] == "None"
+    assert loaded["dtype"] == "torch.bfloat16"
+    assert loaded["max_seq_len"] == "2048"
+
+
+def test_prompt_log_probabilities_come_back(running: Running) -> None:
+    assert running.refuses_log_probabilities() is None
+
+
+@pytest.mark.parametrize("task", ["embedded_arc_challenge", "embedded_winogrande"])
+def test_log_likelihood_scores_equal_stock_lm_eval(bench: Bench, task: str) -> None:
+    assert differences(bench.ours(task)[0], bench.stock(task)[0]) == []
+
+
+def test_generated_scores_equal_stock_lm_eval(bench: Bench, generated: Run) -> None:
+    assert differences(generated, bench.stock("embedded_gsm8k")[0]) == []
+
+
+def test_every_answer_is_metered(generated: Run) -> None:
+    assert generated.failed_requests == 0
+    assert all(item.prompt_tokens and item.completion_tokens for item in generated.items)
+    assert all(item.completion_tokens <= 128 and item.seconds > 0 for item in generated.items)
+    assert {reason for item in generated.items for reason in item.finish_reasons} <= {"stop", "length"}
+
+
+def test_the_memory_of_the_engine_is_seen_and_ours_stays_small(running: Running) -> None:
+    assert running.engine.memory() > 300 * 2**20
+    assert psutil.Process().memory_info().rss < 2**30
+
+
+def test_a_stopped_engine_leaves_no_process(running: Running, tmp_path: Path) -> None:
+    del tmp_path
+    server = running.engine._server
+
+    assert marked(server.mark) != []
+    running.engine.stop()
+    assert marked(server.mark) == []

@@ -1,0 +1,214 @@
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import Phase, example, given, settings
+from hypothesis import strategies as st
+
+from thresholds.catalogue import Catalogue, Threshold
+from thresholds.measurement import ACCURACY, Measurement, NotMeasured
+from thresholds.recording import accuracy_row, as_text, margin, recordable, write
+from thresholds.strict_yaml import InvalidFile
+
+LABELS: Mapping[str, Any] = {
+    "model": "smol",
+    "task": "gsm8k",
+    "quantization": "none",
+    "kv_cache": "auto",
+    "draft": "none",
+    "max_tokens": None,
+    "max_model_len": None,
+    "chat": False,
+    "temperature": None,
+    "top_p": None,
+    "samples": "all",
+}
+ONE_FLIPS = ((0.0, 1.0, 1.0, 0.0), (1.0, 1.0, 1.0, 0.0))
+HALF_RIGHT = ((1.0,) * 50 + (0.0,) * 50,) * 4
+
+
+def measured(scores: tuple[tuple[float, ...], ...] = HALF_RIGHT, **labels: Any) -> Measurement:
+    return Measurement(ACCURACY, scores, {**LABELS, **labels}, len(scores[0]))
+
+
+def row_of(measurement: Measurement) -> dict[str, Any]:
+    return accuracy_row(measurement, measured_on="2 x Intel cores", run="20260117-093000-ab12")
+
+
+def recorded(measurement: Measurement, machine: str, run: str) -> tuple[dict[str, Any], Threshold | None]:
+    """A row written into a file, and what the catalogue then finds."""
+    row, model = accuracy_row(measurement, measured_on=machine, run=run), measurement.labels["model"]
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder) / f"{model}.yaml", model, row)
+        return row, Catalogue.load(Path(folder)).find(ACCURACY, measurement.labels)
+
+
+def test_a_floor_recorded_from_one_run_is_refused() -> None:
+    with pytest.raises(NotMeasured, match="from one run, whose spread is unknown; use --runs 4") as refused:
+        recordable(measured(((1.0, 0.0),)))
+
+    assert refused.value.reason == "one_run"
+
+
+def test_a_floor_recorded_while_requests_fail_is_refused() -> None:
+    with pytest.raises(NotMeasured, match="while requests fail") as refused:
+        recordable(Measurement(ACCURACY, HALF_RIGHT, LABELS, 100, failed_requests=1))
+
+    assert refused.value.reason == "failed_requests"
+
+
+def test_two_complete_runs_can_be_recorded() -> None:
+    assert recordable(measured(ONE_FLIPS)) is None
+
+
+def test_the_margin_of_runs_that_agree_is_that_of_one_question() -> None:
+    # 2.5758 / 100, whatever the number of runs
+    assert margin(measured(HALF_RIGHT)) >= 0.025758
+
+
+def test_the_margin_grows_with_the_noise_between_runs() -> None:
+    assert margin(measured(((0.0, 1.0), (1.0, 0.0)))) > margin(measured(((0.0, 1.0), (0.0, 1.0))))
+
+
+def test_the_row_names_only_what_is_not_the_default() -> None:
+    row = row_of(measured(quantization="w8a8", samples="40"))
+
+    assert list(row) == [
+        "task", "quantization", "samples", "floor", "measured", "runs", "measured_on", "run", "because"
+    ]  # fmt: skip
+
+
+def test_the_row_writes_a_plain_sample_as_a_number() -> None:
+    assert row_of(measured(samples="40"))["samples"] == 40
+
+
+def test_the_row_keeps_where_it_comes_from() -> None:
+    row = row_of(measured())
+
+    assert (row["measured"], row["runs"]) == (0.5, 4)
+    assert (row["measured_on"], row["run"]) == ("2 x Intel cores", "20260117-093000-ab12")
+    assert row["because"].startswith("recorded; error of a rerun 0.0 points, margin ")
+
+
+def test_a_floor_is_rounded_down_to_a_tenth_of_a_point() -> None:
+    row = row_of(measured())
+
+    assert row["floor"] == round(row["floor"], 3)
+    assert row["floor"] <= 0.5 - margin(measured())
+
+
+def test_a_score_near_zero_has_a_floor_of_zero() -> None:
+    assert row_of(measured(((0.0, 0.0, 0.0, 0.0),) * 2))["floor"] == 0.0
+
+
+def test_a_recorded_row_is_found_by_the_labels_it_was_made_from(tmp_path: Path) -> None:
+    measurement = measured(quantization="w8a8", temperature=0.2, max_tokens=96, chat=True, samples="seed 7: 40")
+    write(tmp_path / "smol.yaml", "smol", row_of(measurement))
+
+    found = Catalogue.load(tmp_path).find(ACCURACY, measurement.labels)
+
+    assert found is not None
+    assert found.value == row_of(measurement)["floor"]
+    assert found.where == f"{tmp_path / 'smol.yaml'}:3"
+
+
+def test_a_new_file_names_its_model(tmp_path: Path) -> None:
+    write(tmp_path / "smol.yaml", "smol", row_of(measured()))
+
+    assert (tmp_path / "smol.yaml").read_text(encoding="utf-8").startswith("model: smol\naccuracy:\n  - {task: gsm8k")
+
+
+def test_writing_a_row_keeps_comments_and_the_rows_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "smol.yaml"
+    write(path, "smol", row_of(measured()))
+    text = "# agreed in January\n" + path.read_text(encoding="utf-8").replace("accuracy:", "accuracy:  # per task")
+    path.write_text(text, encoding="utf-8")
+
+    write(path, "smol", row_of(measured(task="arc_easy")))
+
+    assert path.read_text(encoding="utf-8").startswith(text)
+    assert len(Catalogue.load(tmp_path).rows) == 2
+
+
+def test_a_row_is_pasted_as_it_is_printed(tmp_path: Path) -> None:
+    measurement = measured(task="arc_easy", max_model_len=2048)
+    pasted = f"model: smol\naccuracy:\n  - {as_text(row_of(measurement))}\n"
+    (tmp_path / "smol.yaml").write_text(pasted, encoding="utf-8")
+
+    assert Catalogue.load(tmp_path).find(ACCURACY, measurement.labels) is not None
+
+
+def test_a_row_is_printed_in_one_line() -> None:
+    assert "\n" not in as_text(accuracy_row(measured(), measured_on="word " * 200, run="r-1"))
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+
+    with pytest.raises(InvalidFile, match=r"file/smol\.yaml: cannot be written"):
+        write(tmp_path / "file" / "smol.yaml", "smol", row_of(measured()))
+
+
+def test_a_model_with_a_short_name_can_be_recorded(tmp_path: Path) -> None:
+    measurement = measured(model="o1")
+    write(tmp_path / "o1.yaml", "o1", row_of(measurement))
+
+    assert Catalogue.load(tmp_path).find(ACCURACY, measurement.labels) is not None
+
+
+word = st.text("abcdefghijklmnopqrstuvwxyz0123456789_", min_size=1, max_size=12)
+words = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=3, max_size=60)
+limit = st.none() | st.integers(1, 10**6)
+samples = st.integers(1, 12).flatmap(
+    lambda items: st.lists(
+        st.lists(st.floats(0, 1), min_size=items, max_size=items).map(tuple), min_size=2, max_size=5
+    ).map(tuple)
+)
+labels = st.fixed_dictionaries(
+    {
+        "model": word.map(lambda name: f"model_{name}"),
+        "task": word,
+        "quantization": word,
+        "kv_cache": word,
+        "draft": word,
+        "max_tokens": limit,
+        "max_model_len": limit,
+        "chat": st.booleans(),
+        "temperature": st.none() | st.floats(0, 5),
+        "samples": st.sampled_from(["all", "40", "first 40", "seed 7: 40"]),
+    }
+)
+
+
+@settings(deadline=None, max_examples=40, database=None)
+@given(samples, labels)
+def test_whatever_is_recorded_is_found_again(scores: tuple[tuple[float, ...], ...], known: dict[str, Any]) -> None:
+    row, found = recorded(measured(scores, **known), "cpu", "r-1")
+
+    assert found is not None
+    assert found.exact
+    assert found.value == row["floor"]
+
+
+@settings(deadline=None, max_examples=40, phases=[Phase.explicit, Phase.generate], database=None)
+@given(words, words)
+@example("2 x Intel(R) Xeon(R) @ 2.20GHz: {1, 2} # two", "null")
+@example("?00", "cpu")
+def test_whatever_is_said_of_a_recording_is_read_again(machine: str, run: str) -> None:
+    _, found = recorded(measured(), machine, run)
+
+    assert found is not None
+    assert (found.row["measured_on"], found.row["run"]) == (machine, run)
+
+
+@settings(deadline=None, max_examples=100, database=None)
+@given(samples)
+def test_a_recorded_floor_is_a_share_and_never_above_the_score(scores: tuple[tuple[float, ...], ...]) -> None:
+    measurement = measured(scores)
+    row = row_of(measurement)
+
+    assert 0 <= row["floor"] <= 1
+    assert row["floor"] <= measurement.value
+    assert row["floor"] <= row["measured"]

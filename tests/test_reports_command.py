@@ -1,0 +1,101 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_reports_plugin import run_of
+from test_reports_summary import labels_of
+
+from reports.__main__ import main
+from reports.ledger import Ledger
+from thresholds.verdict import not_measured
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """A results folder with two sessions, of one run each."""
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    for number in (1, 2):
+        session = ledger.record_session({"session": f"s{number}", "started": "today"})
+        ledger.record_run(session, run_of(number), labels_of("none"))
+    ledger.record_verdict("s2", not_measured("accuracy", labels_of("int8"), "engine_failed", "out of memory"))
+    ledger.close()
+    return tmp_path
+
+
+def test_show_prints_the_tables_of_the_last_session(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "--results", str(results)]) == 0
+
+    said = capsys.readouterr().out
+    assert "1 (+1 earlier)" in said
+    assert "out of memory" in said
+
+
+def test_show_can_merge_all_sessions(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["show", "--session", "all", "--format", "json", "--results", str(results)])
+
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["sessions"], shown["rows"][0]["runs"]) == (["s1", "s2"], 2)
+
+
+def test_json_is_exactly_one_document(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["show", "--session", "s1", "--format", "json", "--results", str(results)])
+
+    assert json.loads(capsys.readouterr().out)["sessions"] == ["s1"]
+
+
+def test_markdown_is_the_report_that_a_session_writes(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["show", "--format", "markdown", "--results", str(results)])
+
+    assert capsys.readouterr().out.startswith("## Weighbridge: s2\n")
+
+
+def test_sessions_lists_every_session_with_what_it_holds(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sessions", "--results", str(results)]) == 0
+
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["s1", "today", "1", "1", "—"] in lines
+    assert ["s2", "today", "2", "1", "1", "NOT_MEASURED"] in lines
+
+
+@pytest.mark.parametrize(
+    ("made", "arguments", "said"),
+    [
+        (None, ["show"], "there is no such folder"),
+        ([], ["show"], "holds no ledger.sqlite"),
+        (["ledger"], ["show"], "no session has measured anything yet"),
+        (["ledger"], ["sessions"], "holds no session"),
+        (["ledger"], ["show", "--session", "all"], "no session has measured anything yet"),
+        (["ledger"], ["show", "--session", "nope"], "there is no session 'nope'"),
+    ],
+)
+def test_nothing_to_show_is_one_line_and_exit_code_4(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], made: list[str] | None, arguments: list[str], said: str
+) -> None:
+    folder = tmp_path / "results"
+    if made is not None:
+        folder.mkdir()
+    if made:
+        Ledger(folder / "ledger.sqlite").close()
+
+    assert main([*arguments, "--results", str(folder)]) == 4
+
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.count("\n") == 1
+    assert said in output.err
+
+
+def test_the_module_runs_as_a_command(results: Path) -> None:
+    words = [sys.executable, "-m", "reports", "show", "--results", str(results)]
+    done = subprocess.run(
+        words,
+        capture_output=True,
+        check=False,
+        cwd=Path(__file__).parents[1],
+        env={"PYTHONIOENCODING": "ascii"},
+    )
+
+    assert done.returncode == 0
+    assert b"\\u2014" in done.stdout

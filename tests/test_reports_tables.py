@@ -1,0 +1,208 @@
+import json
+from dataclasses import replace
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+from test_reports_summary import Told, item_of, labels_of
+
+from reports.layout import NUMBER, TEXT, Column, Table, as_markdown, as_text, escaped, fenced
+from reports.summary import Summary, summarise
+from reports.tables import by_task, markdown, not_passed, ranking, text, what_it_took
+from reports.words import duration, points, rate, runs, score_name, signed_points, spread, task_names
+from thresholds.measurement import Item, Run
+from thresholds.verdict import Outcome, not_measured
+
+SMALL = Table("Small", [Column("name", TEXT), Column("value", NUMBER)], [["one", "1.0"], ["two", "20.0"]])
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+def example() -> Summary:
+    """Two combinations over two tasks, and a third whose engine failed."""
+    told = Told()
+    for quantization, scores in {"none": (1.0, 1.0, 0.0, 1.0), "int8": (1.0, 0.0, 0.0, 1.0)}.items():
+        told.ledger.record_engine(told.now, labels_of(quantization), {"seconds": 61.0})
+        for number in (1, 2):
+            items = [item_of(i, score) for i, score in enumerate(scores[number - 1 :])]
+            told.run(quantization, number, items[:3], "demo_gsm8k", seconds=3700.0, engine_memory=3 * 2**30)
+            told.run(quantization, number, items[1:3], "demo_arc", population=2)
+        told.verdict(Outcome.PASS, quantization, "demo_gsm8k", required=0.4, headroom=0.0321)
+    failed = not_measured("accuracy", labels_of("int4", "demo_gsm8k"), "engine_failed", "out of memory\nat layer 3")
+    told.ledger.record_verdict(told.now, failed)
+    return summarise(told.ledger)
+
+
+def cell(table: Table, heading: str, row: int = 0) -> str:
+    headings = [column.heading for column in table.columns]
+    return table.rows[row][headings.index(heading)]
+
+
+def test_the_text_report_reads_as_before(snapshot: SnapshotAssertion) -> None:
+    assert text(example()) == snapshot
+
+
+def test_the_markdown_report_reads_as_before(snapshot: SnapshotAssertion) -> None:
+    assert markdown(example()) == snapshot
+
+
+def test_the_plain_form_of_a_row_is_as_before(snapshot: SnapshotAssertion) -> None:
+    assert json.dumps(example().to_dict()["rows"][0], indent=1) == snapshot
+
+
+def test_one_run_shows_a_dash_for_its_spread(told: Told) -> None:
+    told.scores("none", 1, 1.0, 0.0)
+
+    assert cell(ranking(summarise(told.ledger)), "mean ± sd") == "50.0 ± —"
+    assert cell(by_task(summarise(told.ledger)), "score ± sd") == "50.0 ± —"
+
+
+def test_the_interval_of_one_run_is_marked_as_one_over_questions(told: Told) -> None:
+    told.scores("none", 1, 1.0, 0.0)
+
+    assert cell(by_task(summarise(told.ledger)), "95% interval") == "0.0 to 100.0*"
+
+
+def test_a_combination_without_runs_shows_dashes_and_no_zero() -> None:
+    summary = example()
+
+    shown = [*ranking(summary).rows[-1], *what_it_took(summary).rows[-1]]
+    assert "0" not in shown
+    assert "0.0" not in shown
+    assert [cell(ranking(summary), heading, -1) for heading in ("rank", "gsm8k", "mean ± sd", "runs")] == ["—"] * 4
+
+
+def test_a_mean_over_some_of_the_tasks_says_over_how_many(told: Told) -> None:
+    told.scores("none", 1, 1.0)
+    told.scores("none", 1, 1.0, task="arc")
+    told.scores("int8", 1, 1.0)
+
+    assert cell(ranking(summarise(told.ledger)), "mean ± sd", 1) == "100.0 ± — (1 of 2 tasks)"
+
+
+def test_earlier_runs_stand_beside_those_of_the_session(told: Told) -> None:
+    told.scores("none", 1, 1.0)
+    told.session("s2")
+    told.scores("none", 2, 1.0)
+
+    assert cell(ranking(summarise(told.ledger)), "runs") == "1 (+1 earlier)"
+
+
+def test_combinations_that_differ_in_another_label_show_it(told: Told) -> None:
+    told.scores("none", 1, 1.0)
+    labels = {**labels_of("none"), "combination": "m-vllm-none-kv_fp8", "kv_cache": "fp8"}
+    told.ledger.record_run(told.now, replace(run_like(), combination="m-vllm-none-kv_fp8"), labels)
+
+    table = ranking(summarise(told.ledger))
+    assert {cell(table, "kv cache", 0), cell(table, "kv cache", 1)} == {"fp8", "—"}
+    assert cell(what_it_took(summarise(told.ledger)), "combination", 1) == "m-vllm-none-kv_fp8"
+
+
+def run_like() -> Run:
+    items: tuple[Item, ...] = (item_of(0, 1.0),)
+    return Run("m-vllm-none", "gsm8k", 1, "exact_match,flexible-extract", items, 4, 2.0)
+
+
+def test_a_task_column_for_cut_off_answers_appears_only_when_there_are_any(told: Told) -> None:
+    told.scores("none", 1, 1.0)
+    without = [column.heading for column in by_task(summarise(told.ledger)).columns]
+    told.run("none", 2, [item_of(0, 0.0, finish_reasons=("length",))])
+
+    assert "cut off" not in without
+    assert cell(by_task(summarise(told.ledger)), "cut off") == "1"
+
+
+def test_random_guesses_are_shown_where_answers_are_unparsed(told: Told) -> None:
+    told.run("none", 1, [item_of(0, 0.0, unparsed=True, guess=0.1), item_of(1, 1.0)])
+
+    assert cell(by_task(summarise(told.ledger)), "random guesses would add") == "+5.0 (1 unparsed)"
+
+
+def test_a_strict_score_stands_beside_the_one_that_counts(told: Told) -> None:
+    told.scores("none", 1, 1.0)
+
+    assert cell(by_task(summarise(told.ledger)), "other scores") == "strict-match 0.0"
+
+
+def test_the_lines_of_what_did_not_pass_are_told_without_control_characters(told: Told) -> None:
+    told.ledger.record_verdict(told.now, not_measured("accuracy", labels_of("none"), "x", "red \x1b[31m\nsecond"))
+
+    assert not_passed(summarise(told.ledger)) == [
+        "accuracy/gsm8k of m-vllm-none: NOT_MEASURED (x) - red  [31m",
+        "second",
+    ]
+
+
+def test_a_table_that_fits_stands_upright() -> None:
+    assert as_text(SMALL, 80).splitlines()[2].split() == ["name", "value"]
+
+
+def test_a_table_wider_than_the_terminal_is_laid_on_its_side() -> None:
+    wide = Table("Wide", [Column(f"column {i}") for i in range(20)], [["1"] * 20])
+
+    lines = as_text(wide, 40).splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("column")] == [str(i) for i in range(20)]
+    assert max(map(len, lines)) <= 40
+
+
+@pytest.mark.parametrize("width", [None, 200, 80, 40, 10])
+def test_no_width_loses_a_cell(width: int | None) -> None:
+    table = by_task(example())
+
+    shown = as_text(table, width)
+    assert [one for row in table.rows for one in row if one not in shown] == []
+
+
+def test_many_rows_that_begin_alike_are_shown_in_parts() -> None:
+    table = Table(
+        "Parts", [Column("who", TEXT), Column("what"), Column("x" * 30)], [[w * 9, "1", "2"] for w in "aaaabbbb"]
+    )
+
+    assert as_text(table, 40).count("who: ") == 2
+
+
+def test_pipes_newlines_and_markup_in_names_stay_one_markdown_cell() -> None:
+    table = Table("Names", [Column("name", TEXT)], [["a|b\nc\\|d <b>*x*</b> 🦉"]])
+
+    line = as_markdown(table).splitlines()[-1]
+    assert line == r"| a\|b c\\\|d &lt;b>\*x\*&lt;/b> 🦉 |"
+
+
+def test_control_characters_never_reach_a_terminal() -> None:
+    assert "\x1b" not in as_text(Table("T", [Column("name", TEXT)], [["\x1b[2Jgone"]]))
+
+
+def test_a_code_block_is_fenced_longer_than_any_fence_in_it() -> None:
+    assert fenced(["a ```` b"]).splitlines()[0] == "`````text"
+    assert escaped("a`b") == r"a\`b"
+
+
+def test_numbers_are_rounded_when_they_are_shown() -> None:
+    assert points(0.5449) == "54.5"
+    assert spread(0.612, None) == "61.2 ± —"
+    assert signed_points(-0.00001) == "+0.0"
+    assert [rate(None), rate(0.00812), rate(12.34), rate(1234.5)] == ["—", "0.0081", "12.3", "1,234"]
+    assert [duration(None), duration(65.4), duration(3725)] == ["—", "1:05", "1:02:05"]
+    assert [runs(0, 0), runs(2, 0), runs(2, 4)] == ["—", "2", "2 (+4 earlier)"]
+
+
+def test_task_names_lose_what_all_of_them_share() -> None:
+    long = ["embedded_gsm8k", "embedded_mmlu_pro_computer_science"]
+
+    assert list(task_names(long).values()) == ["gsm8k", "mmlu_pro_cs"]
+    assert list(task_names(["gsm8k"]).values()) == ["gsm8k"]
+    assert list(task_names(["arc", "arc_easy"]).values()) == ["arc", "arc_easy"]
+
+
+def test_names_that_would_become_equal_stay_long() -> None:
+    both = ["mmlu_pro_cs", "mmlu_pro_computer_science"]
+
+    assert len(set(task_names(both).values())) == 2
+
+
+def test_another_score_is_named_by_what_differs() -> None:
+    assert score_name("exact_match,strict-match", "exact_match,flexible-extract") == "strict-match"
+    assert score_name("acc,none", "acc_norm,none") == "acc"
+    assert score_name("f1,strict", "exact_match,none") == "f1 strict"
