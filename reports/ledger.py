@@ -99,7 +99,12 @@ class Ledger:
         )
 
     def record_run(self, session: str, run: Run, labels: Mapping[str, Any]) -> None:
-        """Keep a run. A resumed session tells its runs again: the same number replaces."""
+        """Keep a run. A resumed session tells its runs again; what was measured whole before stays as it was."""
+        key = (session, run.combination, run.task, run.number)
+        where = "session = ? AND combination = ? AND task = ? AND number = ?"
+        known = self._execute(f"SELECT record FROM runs WHERE {where}", *key)  # noqa: S608 - a constant
+        if known and run.replayed and not Run.from_dict(self._parsed(known[0][0])).failed_requests:
+            return
         self._execute(
             "INSERT INTO runs (session, combination, task, number, labels, record) VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (session, combination, task, number)"

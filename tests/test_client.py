@@ -133,13 +133,22 @@ def test_one_failure_among_successes_is_that_answer_s_own(fake_engine: FakeEngin
 
 
 def test_too_many_failures_in_a_row_end_the_exchange(fake_engine: FakeEngine) -> None:
-    fake_engine.script.faults = [Fault("400")]
+    fake_engine.script.faults = [Fault("500")]
 
-    with pytest.raises(EngineFailed, match=r"8 requests in a row failed; the last: HTTP 400") as caught:
+    with pytest.raises(EngineFailed, match=r"8 requests in a row failed; the last: HTTP 500") as caught:
         send(fake_engine, 100)
 
     assert caught.value.reason == "unreachable"
-    assert len(fake_engine.requests) < 20
+    assert len(fake_engine.requests) < 60
+
+
+def test_requests_that_are_refused_one_by_one_do_not_condemn_the_endpoint(fake_engine: FakeEngine) -> None:
+    fake_engine.script.faults = [Fault("400")]
+
+    answers = send(fake_engine, 30)
+
+    assert len(answers) == 30
+    assert all(answer.failed.startswith("HTTP 400") for answer in answers)
 
 
 def test_an_engine_that_died_ends_the_exchange_with_its_cause(fake_engine: FakeEngine) -> None:

@@ -60,7 +60,12 @@ def test_a_floor_recorded_while_requests_fail_is_refused() -> None:
 
 
 def test_two_complete_runs_can_be_recorded() -> None:
-    assert recordable(measured(ONE_FLIPS)) is None
+    assert recordable(measured(HALF_RIGHT[:2])) is None
+
+
+def test_a_floor_that_could_never_fail_is_refused() -> None:
+    with pytest.raises(NotMeasured, match="could never fail; ask more questions"):
+        recordable(measured(((1.0,) + (0.0,) * 39, (0.0,) * 40)))
 
 
 def test_the_margin_of_runs_that_agree_is_that_of_one_question() -> None:

@@ -52,7 +52,7 @@ class Item:
         unparsed: No pattern found an answer.
         finish_reasons: The endpoint's, one a request ("stop", "length").
         prompt_tokens, completion_tokens: Sums over the item's requests, as the endpoint counts; None if it does not.
-        seconds: From the first request sent to the last response received.
+        seconds: Its longest request, sent to answered.
         truncated: The prompt did not fit the context and lost its beginning.
         failed: Why a request of this item failed; None when all succeeded.
         guess: Expected score of a random guess, where the task is a choice between options.
@@ -104,7 +104,7 @@ class Run:
 
     @property
     def failed_requests(self) -> int:
-        """Items whose score is unknown because a request failed."""
+        """Questions left without a score because a request failed."""
         return sum(item.failed is not None for item in self.items)
 
     def to_dict(self) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class Measurement:
         samples: samples[r][i] is the score of item i in run r; every run has the same items.
         labels: What was measured, by the names that threshold rows use.
         population: Items that the benchmark has.
-        failed_requests: Requests without an answer; their items are not among the samples.
+        failed_requests: Questions of all runs with a request that was not answered; they are not among the samples.
     """
 
     metric: Metric

@@ -30,12 +30,14 @@ def recordable(measurement: Measurement) -> None:
     """Refuse what cannot be a threshold.
 
     Raises:
-        NotMeasured: From one run (its spread is unknown) or with failed requests.
+        NotMeasured: From one run (its spread is unknown), with failed requests, or where no floor could ever fail.
     """
     if len(measurement.samples) < 2:  # noqa: PLR2004 - a spread needs two runs
         raise NotMeasured("one_run", "a floor cannot be recorded from one run, whose spread is unknown; use --runs 4")
     if measurement.failed_requests:
         raise NotMeasured("failed_requests", "a floor cannot be recorded while requests fail")
+    if measurement.value - margin(measurement) <= measurement.metric.lowest:
+        raise NotMeasured("floor_of_zero", "a floor as low as the noise allows could never fail; ask more questions")
 
 
 def margin(measurement: Measurement) -> float:

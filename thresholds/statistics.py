@@ -48,7 +48,11 @@ def question_error(samples: Samples, population: int | None = None) -> float | N
     if count < 2:  # noqa: PLR2004 - a variance needs two values
         return None
     unseen = 1.0 if population is None else max(0.0, 1 - count / population)
-    return math.sqrt(variance(means) / count * unseen)
+    spread = variance(means)
+    if spread == 0:  # equal scores are no certainty: Agresti and Coull's share (The American Statistician 52, 1998)
+        share = (math.fsum(means) + 2) / (count + 4)
+        spread = share * (1 - share)
+    return math.sqrt(spread / count * unseen)
 
 
 def interval(mean: float, error: float, confidence: float, low: float, high: float) -> tuple[float, float]:

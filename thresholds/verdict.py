@@ -16,6 +16,8 @@ from thresholds.statistics import (
 )
 
 CONFIDENCE = 0.95
+WIDEST = 0.5
+"""Standard error of a score in 0..1 of which nothing is known but one answer."""
 
 
 class Outcome(StrEnum):
@@ -124,10 +126,11 @@ def _noise(measurement: Measurement, threshold: Threshold) -> _Noise:
     questions = question_error(measurement.samples)
     between_runs = rerun_error(measurement.samples)
     if between_runs is None:
-        return _Noise(0.5 if questions is None else questions, "one run, so over other questions")
+        return _Noise(WIDEST if questions is None else questions, "one run, so over other questions")
     if threshold.exact:
         return _Noise(between_runs, "another run of the same questions")
-    sampling = question_error(measurement.samples, measurement.population) or 0.0
+    sampling = question_error(measurement.samples, measurement.population)
+    sampling = WIDEST if sampling is None else sampling
     return _Noise((between_runs**2 + sampling**2) ** 0.5, "another run, and the questions not asked")
 
 
