@@ -4,8 +4,9 @@
 every task with both and compares item by item, then alternates the two on the timed tasks and prints the ratio of their
 times. ROWS holds <task>/<split>.jsonl, as for --datasets-from. Exit code 1 when a score differs.
 
-The engine that is compared on takes one request at a time: on processors with matrix units (AMX) the last bits of a
-log-probability depend on which requests share a batch, for stock lm-eval as for us. Times come from one that batches.
+The engine that is compared on takes one request at a time and caches no prefix: on processors with matrix units (AMX)
+the last bits of a log-probability depend on what is computed together, for stock lm-eval as for us. Times come from an
+engine that batches.
 """
 
 import argparse
@@ -43,7 +44,7 @@ tasks: [embedded_winogrande]
 def running_engine(folder: Path, context: int, *, batches: bool) -> Iterator[Running]:
     """The embedded model in bf16, greedy, as the accuracy suite would start it; or taking one request at a time."""
     file = folder / "parity.yaml"
-    arguments = "[]" if batches else "[--max-num-seqs, '1']"
+    arguments = "[]" if batches else "[--max-num-seqs, '1', --no-enable-prefix-caching]"
     file.write_text(MATRIX.replace("CONTEXT", str(context)).replace("ARGUMENTS", arguments), encoding="utf-8")
     pool = Pool(LocalPlacement(print), folder / "logs", lambda _labels, _description: None)
     try:
