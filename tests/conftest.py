@@ -167,6 +167,7 @@ def inner_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "PYTEST_ADDOPTS": "",
         "WEIGHBRIDGE_CACHE": str(cache / "weighbridge"),
+        "TMPDIR": str(cache),  # its leases are not those of this machine
         "HF_HOME": str(cache / "huggingface"),
         "HF_HUB_OFFLINE": "1",
         "GITHUB_STEP_SUMMARY": "",

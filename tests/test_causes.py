@@ -82,6 +82,12 @@ def test_a_harmless_line_before_the_error_is_not_the_cause(harmless: str) -> Non
     assert cause([harmless, "KeyError: 'lm_head.weight'"])[0] == "crashed"
 
 
+def test_a_python_warning_is_no_cause() -> None:
+    warning = "/site-packages/vllm/api_server.py:24: DeprecationWarning: this entry point is not supported for ever"
+
+    assert cause([warning]) == ("crashed", None)
+
+
 def test_a_harmless_hint_does_not_hide_that_memory_ran_out() -> None:
     hint = "INFO 11-21 23:50:41 [importing.py:53] Please install triton for better performance"
 

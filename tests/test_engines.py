@@ -114,7 +114,7 @@ def test_a_server_that_ignores_the_request_to_end_is_killed(
         (["--port", "TAKEN"], "port_taken", "Address already in use"),
         (["-m", "nothing_of_this_name"], "missing_package", "No module named nothing_of_this_name"),
         (["-c", "raise MemoryError('no room for weights')"], "out_of_memory", "MemoryError: no room for weights"),
-        (["-c", "import os; print('loading'); os.kill(os.getpid(), 9)"], "crashed", "exit code 137"),
+        (["-c", "import os; print('loading'); os.kill(os.getpid(), 9)"], "killed", "exit code 137: by SIGKILL"),
         (["-c", "raise KeyError('weights')"], "crashed", "KeyError: 'weights'"),
     ],
     ids=["unknown flag", "port taken", "missing module", "out of memory", "killed", "any error"],
