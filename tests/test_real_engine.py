@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from fixtures.engines.supervisor import marked
@@ -62,9 +61,8 @@ def test_every_answer_is_metered(generated: Run) -> None:
     assert {reason for item in generated.items for reason in item.finish_reasons} <= {"stop", "length"}
 
 
-def test_the_memory_of_the_engine_is_seen_and_ours_stays_small(running: Running) -> None:
+def test_the_memory_of_the_engine_is_seen(running: Running) -> None:
     assert running.engine.memory() > 300 * 2**20
-    assert psutil.Process().memory_info().rss < 2**30
 
 
 def test_a_stopped_engine_leaves_no_process(running: Running, tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -244,3 +246,15 @@ def test_rows_without_the_fields_of_their_task_are_refused(local: Loader, tmp_pa
 
     with pytest.raises((InvalidFile, NotMeasured), match="arc_challenge"):
         local("arc_challenge")
+
+
+def test_evaluating_takes_less_than_a_gibibyte_of_our_own_memory() -> None:
+    program = (
+        "import psutil, fixtures.evaluate.evaluator; from fixtures.evaluate.tasks import OURS, Tasks; tasks = Tasks();"
+        "[tasks.load(file.stem) for file in OURS.glob('*.yaml')]; tasks.close();"
+        "print(psutil.Process().memory_info().rss)"
+    )
+    root = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
+
+    assert 50 * 2**20 < int(done.stdout.split()[-1]) < 2**30
