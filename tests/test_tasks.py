@@ -70,7 +70,7 @@ def test_an_embedded_task_loads_with_its_score(
 ) -> None:
     task = ours.load(name)
 
-    assert (task.name, task.version, task.primary) == (name, "1.0", primary)
+    assert (task.name, task.primary) == (name, primary)
     assert (task.by_log_probability, len(task.documents)) == (by_log_probability, questions)
 
 
