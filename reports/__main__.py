@@ -10,7 +10,8 @@ from contextlib import closing
 from pathlib import Path
 
 from reports.layout import TEXT, UNKNOWN, Column, Table, as_text
-from reports.ledger import FILE, Ledger, LedgerUnreadable
+from reports.ledger import FILE, Ledger
+from reports.migrations import LedgerUnreadable
 from reports.summary import Summary, summarise, summarise_all
 from reports.tables import markdown, not_passed, text
 from thresholds.measurement import NotMeasured
@@ -55,7 +56,7 @@ def _ledger(folder: Path) -> Ledger:
 
 def _shown(ledger: Ledger, session: str, form: str) -> str:
     summary = summarise_all(ledger) if session == "all" else summarise(ledger, None if session == "last" else session)
-    if not summary.rows:
+    if not summary.measured:
         raise NotMeasured("no_runs", f"session {session!r} measured nothing")
     if form == "json":
         return json.dumps(summary.to_dict(), indent=2, default=str)

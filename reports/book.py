@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from reports.ledger import FILE, Ledger, LedgerUnreadable
+from reports.ledger import FILE, Ledger
+from reports.migrations import LedgerUnreadable
 from reports.summary import Summary, summarise
 from reports.tables import markdown
 from thresholds.measurement import Run
+from thresholds.speed import LoadRun
 from thresholds.verdict import Verdict
 
 
@@ -42,6 +44,10 @@ class Book:
         """Record a run."""
         self._record(lambda ledger, session: ledger.record_run(session, run, labels))
 
+    def load_finished(self, run: LoadRun, labels: Mapping[str, Any]) -> None:
+        """Record a run of a load."""
+        self._record(lambda ledger, session: ledger.record_load(session, run, labels))
+
     def judged(self, verdict: Verdict) -> None:
         """Record a verdict."""
         self._record(lambda ledger, session: ledger.record_verdict(session, verdict))
@@ -56,7 +62,7 @@ class Book:
             return exit_status
         self._record(lambda ledger, session: ledger.finish_session(session, exit_status))
         self._attempt(self._sum_up)
-        if self.summary is not None and self.summary.rows:
+        if self.summary is not None and self.summary.measured:
             self._attempt(lambda: self._write_reports(self.summary, step_summary))
         status = 1 if self.problems and exit_status == 0 else exit_status
         if status != exit_status:

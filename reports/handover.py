@@ -8,6 +8,7 @@ import pytest
 
 from reports.records import as_json, verdict_from, verdict_record
 from thresholds.measurement import Run
+from thresholds.speed import LoadRun
 from thresholds.verdict import Verdict
 
 KEY = "weighbridge"
@@ -21,6 +22,8 @@ class Listener(Protocol):
     def engine_started(self, labels: Mapping[str, Any], description: Mapping[str, Any]) -> None: ...
 
     def run_finished(self, run: Run, labels: Mapping[str, Any]) -> None: ...
+
+    def load_finished(self, run: LoadRun, labels: Mapping[str, Any]) -> None: ...
 
     def judged(self, verdict: Verdict) -> None: ...
 
@@ -40,6 +43,9 @@ class Messenger:
 
     def run_finished(self, run: Run, labels: Mapping[str, Any]) -> None:
         self._heard.append({"what": "run", "run": run.to_dict(), "labels": labels})
+
+    def load_finished(self, run: LoadRun, labels: Mapping[str, Any]) -> None:
+        self._heard.append({"what": "load", "run": run.to_dict(), "labels": labels})
 
     def judged(self, verdict: Verdict) -> None:
         self._heard.append({"what": "verdict", "verdict": verdict_record(verdict)})
@@ -61,5 +67,7 @@ def tell_again(text: str, listener: Listener) -> None:
                 listener.engine_started(heard["labels"], heard["description"])
             case "run":
                 listener.run_finished(Run.from_dict(heard["run"]), heard["labels"])
+            case "load":
+                listener.load_finished(LoadRun.from_dict(heard["run"]), heard["labels"])
             case "verdict":
                 listener.judged(verdict_from(heard["verdict"]))

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from tabulate import tabulate
@@ -31,9 +31,9 @@ class Table:
 
 
 def as_text(table: Table, width: int | None = None) -> str:
-    """The widest layout that the terminal has room for: upright, on its side, in parts, or row by row."""
-    layouts = (_upright, _on_its_side, _by_first_column, _row_by_row)
-    drawn = next((text for draw in layouts if _fits(text := draw(table), width)), _row_by_row(table))
+    """The widest layout that the terminal has room for: upright, on its side, in parts, or one row after another."""
+    layouts = (_upright, _on_its_side, _by_first_column)
+    drawn = next((text for draw in layouts if _fits(text := draw(table), width)), None) or _few_by_few(table, width)
     return "\n".join([table.title, "", drawn, *(["", *map(one_line, table.notes)] if table.notes else [])])
 
 
@@ -92,9 +92,30 @@ def _by_first_column(table: Table) -> str:
     return "\n\n".join(parts)
 
 
-def _row_by_row(table: Table) -> str:
-    headings = [column.heading for column in table.columns]
+def _few_by_few(table: Table, width: int | None) -> str:
+    """On its side, as many rows beside each other as there is room for; rows that begin alike under their beginning."""
+    groups = [(name, [row[1:] for row in rows]) for name, rows in groupby(table.rows, key=lambda row: row[0])]
+    first, *others = table.columns
+    if len(groups) == len(table.rows) or not others:
+        return _beside_each_other(table, width)
     return "\n\n".join(
-        tabulate([*zip(headings, map(one_line, row), strict=True)], tablefmt="plain", disable_numparse=True)
-        for row in table.rows
+        f"{first.heading}: {one_line(name)}\n\n{_beside_each_other(Table('', others, rows), width)}"
+        for name, rows in groups
     )
+
+
+def _beside_each_other(table: Table, width: int | None) -> str:
+    parts: list[list[Sequence[str]]] = []
+    for row in table.rows:
+        if parts and _fits(_on_its_side(replace(table, rows=[*parts[-1], row])), width):
+            parts[-1].append(row)
+        else:
+            parts.append([row])
+    return "\n\n".join(
+        _on_its_side(replace(table, rows=part)) if len(part) > 1 else _alone(table, *part) for part in parts
+    )
+
+
+def _alone(table: Table, row: Sequence[str]) -> str:
+    headings = [column.heading for column in table.columns]
+    return tabulate([*zip(headings, map(one_line, row), strict=True)], tablefmt="plain", disable_numparse=True)

@@ -1,4 +1,4 @@
-"""The ledger: every session, engine, run and verdict, appended to one SQLite file.
+"""The ledger: every session, engine, run, load and verdict, appended to one SQLite file.
 
 Each write is committed when its method returns, so that ending the process loses nothing that was told.
 """
@@ -8,21 +8,20 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
-from reports.migrations import NewerSchema, migrate
+from reports.migrations import LedgerUnreadable, migrate
 from reports.records import as_json, verdict_from, verdict_record
+from reports.subjects import latest
 from thresholds.measurement import Run
+from thresholds.speed import LoadRun
 from thresholds.verdict import Verdict
 
 FILE = "ledger.sqlite"
 
 Built = TypeVar("Built")
-
-
-class LedgerUnreadable(OSError):
-    """The ledger cannot be read or written as it stands; the message names the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +54,15 @@ class RecordedRun:
     run: Run
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedLoad:
+    """A run of a load, with the labels it was announced with."""
+
+    session: str
+    labels: Mapping[str, Any]
+    run: LoadRun
+
+
 class Ledger:
     """The ledger of one results folder.
 
@@ -71,7 +79,7 @@ class Ledger:
         try:
             self._database = _open(path, create=create)
             migrate(self._database)
-        except NewerSchema as error:
+        except LedgerUnreadable as error:
             raise LedgerUnreadable(f"{path}: {error}") from None
         except (sqlite3.Error, OSError) as error:
             raise LedgerUnreadable(f"{path}: cannot be opened as a ledger: {error}") from None
@@ -112,6 +120,21 @@ class Ledger:
             session,
             run.combination,
             run.task,
+            run.number,
+            as_json(labels),
+            as_json(run.to_dict()),
+        )
+
+    def record_load(self, session: str, run: LoadRun, labels: Mapping[str, Any]) -> None:
+        """Keep a run of a load; after the session was resumed, one of the same number takes its place."""
+        self._execute(
+            "INSERT INTO loads (session, attempt, combination, workload, against, number, labels, record)"
+            " VALUES (?, (SELECT attempt FROM sessions WHERE id = ?), ?, ?, ?, ?, ?, ?)",
+            session,
+            session,
+            run.combination,
+            run.workload,
+            labels.get("against"),
             run.number,
             as_json(labels),
             as_json(run.to_dict()),
@@ -159,14 +182,23 @@ class Ledger:
             for row in self._execute(query, session or "")
         ]
 
+    def loads(self, session: str | None = None) -> list[RecordedLoad]:
+        """The runs of loads of a session, or of all; by session, then in the order in which they were told."""
+        query = (
+            "SELECT one.session, one.labels, one.record FROM standing_loads AS one"
+            " JOIN sessions ON sessions.id = one.session"
+            " WHERE ? IN (one.session, '') ORDER BY sessions.position, one.id"
+        )
+        return [
+            RecordedLoad(row[0], self._parsed(row[1]), self._rebuilt(LoadRun.from_dict, row[2]))
+            for row in self._execute(query, session or "")
+        ]
+
     def verdicts(self, session: str) -> list[Verdict]:
         """The verdicts of a session; after it was resumed, the later one on the same subject."""
-        query = (
-            "SELECT record FROM verdicts AS one WHERE session = ? AND NOT EXISTS (SELECT 1 FROM verdicts AS later"
-            " WHERE later.session = one.session AND later.combination = one.combination AND later.task = one.task"
-            " AND later.metric = one.metric AND later.attempt > one.attempt) ORDER BY id"
-        )
-        return [self._rebuilt(verdict_from, record) for (record,) in self._execute(query, session)]
+        rows = self._execute("SELECT attempt, record FROM verdicts WHERE session = ? ORDER BY attempt, id", session)
+        attempts = groupby(rows, key=lambda row: row[0])
+        return latest([self._rebuilt(verdict_from, record) for _, record in told] for _, told in attempts)
 
     def runs_before(self, session: str) -> dict[tuple[str, str], int]:
         """How many runs earlier sessions made, by combination and task."""
@@ -176,14 +208,26 @@ class Ledger:
         )
         return {(combination, task): count for combination, task, count in self._execute(query, session)}
 
+    def loads_before(self, session: str) -> dict[tuple[str, str, str | None], int]:
+        """How many runs of loads earlier sessions made, by combination, workload and `against`."""
+        query = (
+            "SELECT combination, workload, against, COUNT(*) FROM standing_loads AS one"
+            " JOIN sessions ON sessions.id = one.session"
+            " WHERE sessions.position < (SELECT position FROM sessions WHERE id = ?)"
+            " GROUP BY combination, workload, against"
+        )
+        return {(row[0], row[1], row[2]): row[3] for row in self._execute(query, session)}
+
     def subjects(self, session: str) -> tuple[int, int]:
-        """How many combinations a session speaks of, and how many runs it made."""
+        """How many combinations a session speaks of, and how many runs it made, of tasks and of loads."""
         query = (
             "SELECT (SELECT COUNT(*) FROM (SELECT combination FROM runs WHERE session = :id UNION SELECT combination"
-            " FROM engines WHERE session = :id UNION SELECT combination FROM verdicts WHERE session = :id)),"
+            " FROM loads WHERE session = :id UNION SELECT combination FROM engines WHERE session = :id"
+            " UNION SELECT combination FROM verdicts WHERE session = :id)),"
             " (SELECT COUNT(*) FROM runs WHERE session = :id)"
+            " + (SELECT COUNT(*) FROM standing_loads WHERE session = :id)"
         )
-        ((combinations, runs),) = self._execute(query.replace(":id", "?"), *[session] * 4)
+        ((combinations, runs),) = self._execute(query.replace(":id", "?"), *[session] * 6)
         return int(combinations), int(runs)
 
     def close(self) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 Migration = Callable[[sqlite3.Connection], None]
 
 
-class NewerSchema(RuntimeError):
-    """The file was written by a later Weighbridge; the message says both versions."""
+class LedgerUnreadable(OSError):
+    """The ledger cannot be read or written as it stands; the message names the file."""
 
 
 def m001_initial(database: sqlite3.Connection) -> None:
@@ -33,14 +33,33 @@ def m001_initial(database: sqlite3.Connection) -> None:
     database.execute("CREATE INDEX verdicts_by_subject ON verdicts (session, combination, task, metric)")
 
 
-MIGRATIONS: tuple[Migration, ...] = (m001_initial,)
+def m002_loads(database: sqlite3.Connection) -> None:
+    """The runs of loads; one that a resumed session made again stands for its earlier attempt.
+
+    `against` names the combination beside which a load was measured.
+    """
+    database.execute(
+        "CREATE TABLE loads (id INTEGER PRIMARY KEY, session TEXT NOT NULL REFERENCES sessions (id),"
+        " attempt INTEGER NOT NULL, combination TEXT NOT NULL, workload TEXT NOT NULL, against TEXT,"
+        " number INTEGER NOT NULL, labels TEXT NOT NULL, record TEXT NOT NULL)"
+    )
+    database.execute("CREATE INDEX loads_by_number ON loads (session, combination, workload, number)")
+    database.execute(
+        "CREATE VIEW standing_loads AS SELECT * FROM loads AS one WHERE NOT EXISTS (SELECT 1 FROM loads AS later"
+        " WHERE later.session = one.session AND later.combination = one.combination"
+        " AND later.workload = one.workload AND later.number = one.number AND later.against IS one.against"
+        " AND later.attempt > one.attempt)"
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (m001_initial, m002_loads)
 
 
 def migrate(database: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
     """Take the file to the newest version, all missing steps or none.
 
     Raises:
-        NewerSchema: The file has steps that this Weighbridge does not know.
+        LedgerUnreadable: The file has steps that this Weighbridge does not know.
         sqlite3.Error: The file is not usable; it is left as it was.
     """
     if version(database) == len(migrations):
@@ -49,7 +68,9 @@ def migrate(database: sqlite3.Connection, migrations: Sequence[Migration] = MIGR
         database.execute("BEGIN IMMEDIATE")
         done = version(database)
         if done > len(migrations):
-            raise NewerSchema(f"has schema version {done}, this Weighbridge knows up to {len(migrations)}; update it")
+            raise LedgerUnreadable(
+                f"has schema version {done}, this Weighbridge knows up to {len(migrations)}; update it"
+            )
         for step in migrations[done:]:
             step(database)
         database.execute(f"PRAGMA user_version = {len(migrations)}")

@@ -5,7 +5,7 @@ what they heard, and the controller alone writes.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,14 @@ import pytest
 
 from reports.book import Book
 from reports.handover import KEY, Listener, Messenger, tell_again
-from reports.tables import text
+from reports.tables import TABLES, text
 from thresholds.measurement import Run
+from thresholds.speed import LoadRun
 from thresholds.verdict import Verdict
 
 BOOK = pytest.StashKey[Book]()
+QUIET = ("ranking", "speed", "ratios")
+USUAL = ("ranking", "took", "speed", "ratios", "load")
 
 
 class Ears:
@@ -40,6 +43,11 @@ class Ears:
     def pytest_weighbridge_run_finished(self, run: Run, labels: Mapping[str, Any]) -> None:
         """See fixtures/hookspecs.py."""
         self._listener.run_finished(run, labels)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_weighbridge_load_finished(self, run: LoadRun, labels: Mapping[str, Any]) -> None:
+        """See fixtures/hookspecs.py."""
+        self._listener.load_finished(run, labels)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_weighbridge_judged(self, verdict: Verdict) -> None:
@@ -76,13 +84,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """The tables: with -q only the ranking, with -v also every task."""
+    """The tables: with -q only ranks and ratios, with -v also every task and every metric of a load."""
     book = config.stash.get(BOOK, None)
-    if book is None or not (book.problems or (book.summary and book.summary.rows)):
+    if book is None or not (book.problems or (book.summary and book.summary.measured)):
         return
     terminalreporter.section("weighbridge")
-    if book.summary is not None and book.summary.rows:
-        shown = ("ranking", "took", "task")[: _detail(config.get_verbosity())]
+    if book.summary is not None and book.summary.measured:
+        shown = _tables(config.get_verbosity())
         width = config.get_terminal_writer().fullwidth
         terminalreporter.write_line(text(book.summary, width, tables=shown))
         terminalreporter.write_line("")
@@ -93,5 +101,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"not written: {problem}", red=True)
 
 
-def _detail(verbosity: int) -> int:
-    return 1 if verbosity < 0 else 3 if verbosity > 0 else 2
+def _tables(verbosity: int) -> Collection[str]:
+    return QUIET if verbosity < 0 else TABLES if verbosity > 0 else USUAL

@@ -26,7 +26,7 @@ class Row:
         seconds: Wall time of all runs together.
         engine_memory: Bytes, the most that any run saw.
         headroom, headroom_task: The least of its tasks.
-        verdicts: How many of each outcome, over all metrics.
+        verdicts: How many of each outcome, over all that speak of its answers.
     """
 
     rank: int | None

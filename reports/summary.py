@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from reports.ledger import Ledger, RecordedEngine, RecordedRun, RecordedSession
+from reports.ledger import Ledger, RecordedEngine, RecordedLoad, RecordedRun, RecordedSession
 from reports.rows import Row, Told, outcomes, ranked, row_of
+from reports.speed_rows import SpeedRow, Subject, speed_rows
+from reports.subjects import about_load, latest
 from thresholds.measurement import NotMeasured
 from thresholds.verdict import Verdict
 
@@ -16,11 +18,14 @@ ABOUT_TASK = ("task", "task_version", "samples")
 
 @dataclass(frozen=True, slots=True)
 class NotPassed:
-    """A verdict that is not PASS, in its own words."""
+    """A verdict that is not PASS, in its own words; it speaks of a task, or of a workload."""
 
     combination: str
     task: str
+    workload: str | None
+    against: str | None
     metric: str
+    statistic: str | None
     outcome: str
     reason: str
     lines: tuple[str, ...]
@@ -28,7 +33,12 @@ class NotPassed:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Everything that reports tell about one session, or about all sessions of a ledger together."""
+    """Everything that reports tell about one session, or about all sessions of a ledger together.
+
+    Attributes:
+        rows: Combinations whose answers were weighed, ranked over all `tasks`.
+        speed: Combinations that were put under load, ranked within each workload.
+    """
 
     sessions: tuple[str, ...]
     started: str | None
@@ -37,12 +47,31 @@ class Summary:
     provenance: Mapping[str, Any]
     tasks: tuple[str, ...]
     rows: tuple[Row, ...]
+    speed: tuple[SpeedRow, ...]
     verdicts: Mapping[str, int]
     not_passed: tuple[NotPassed, ...]
+
+    @property
+    def measured(self) -> bool:
+        """There is something to tell."""
+        return bool(self.rows or self.speed)
 
     def to_dict(self) -> dict[str, Any]:
         """A plain form for JSON, with the version of its schema."""
         return {"schema_version": SCHEMA_VERSION, **asdict(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What the ledger holds about the sessions of a summary; the counts are of sessions that came earlier."""
+
+    sessions: Sequence[RecordedSession]
+    engines: Sequence[RecordedEngine]
+    runs: Sequence[RecordedRun]
+    loads: Sequence[RecordedLoad]
+    verdicts: Sequence[Verdict]
+    runs_before: Mapping[tuple[str, str], int]
+    loads_before: Mapping[Subject, int]
 
 
 def summarise(ledger: Ledger, session: str | None = None) -> Summary:
@@ -52,12 +81,21 @@ def summarise(ledger: Ledger, session: str | None = None) -> Summary:
         NotMeasured: There is no such session, or none measured anything.
     """
     chosen = _find(ledger, session)
-    engines, verdicts = ledger.engines(chosen.id), ledger.verdicts(chosen.id)
-    return _summary([chosen], ledger.runs(chosen.id), engines, verdicts, ledger.runs_before(chosen.id))
+    return _summary(
+        _Heard(
+            sessions=[chosen],
+            engines=ledger.engines(chosen.id),
+            runs=ledger.runs(chosen.id),
+            loads=ledger.loads(chosen.id),
+            verdicts=ledger.verdicts(chosen.id),
+            runs_before=ledger.runs_before(chosen.id),
+            loads_before=ledger.loads_before(chosen.id),
+        )
+    )
 
 
 def summarise_all(ledger: Ledger) -> Summary:
-    """Merge the runs of all sessions by combination and task; engines and verdicts are the latest of each.
+    """Merge the runs of all sessions by combination and task or workload; of engines and verdicts the latest count.
 
     Raises:
         NotMeasured: No session measured anything.
@@ -65,13 +103,9 @@ def summarise_all(ledger: Ledger) -> Summary:
     sessions = [one for one in ledger.sessions() if any(ledger.subjects(one.id))]
     if not sessions:
         raise NotMeasured("no_runs", "no session has measured anything yet")
-    verdicts: dict[tuple[Any, ...], list[Verdict]] = {}
-    engines: dict[str, RecordedEngine] = {}
-    for one in sessions:
-        engines |= {engine.combination: engine for engine in ledger.engines(one.id)}
-        verdicts |= _by_subject(ledger.verdicts(one.id))
-    latest = [verdict for group in verdicts.values() for verdict in group]
-    return _summary(sessions, ledger.runs(), list(engines.values()), latest, {})
+    engines = {engine.combination: engine for one in sessions for engine in ledger.engines(one.id)}
+    verdicts = latest(ledger.verdicts(one.id) for one in sessions)
+    return _summary(_Heard(sessions, list(engines.values()), ledger.runs(), ledger.loads(), verdicts, {}, {}))
 
 
 def _find(ledger: Ledger, session: str | None) -> RecordedSession:
@@ -88,46 +122,42 @@ def _find(ledger: Ledger, session: str | None) -> RecordedSession:
     return found
 
 
-def _by_subject(verdicts: Iterable[Verdict]) -> dict[tuple[Any, ...], list[Verdict]]:
-    grouped: dict[tuple[Any, ...], list[Verdict]] = {}
-    for verdict in verdicts:
-        subject = (verdict.labels.get("combination"), verdict.labels.get("task"), verdict.metric)
-        grouped.setdefault(subject, []).append(verdict)
-    return grouped
-
-
-def _summary(
-    sessions: Sequence[RecordedSession],
-    runs: Sequence[RecordedRun],
-    engines: Sequence[RecordedEngine],
-    verdicts: Sequence[Verdict],
-    before: Mapping[tuple[str, str], int],
-) -> Summary:
-    named = [one.run.task for one in runs] + [str(verdict.labels.get("task", "")) for verdict in verdicts]
+def _summary(heard: _Heard) -> Summary:
+    about_answers = [verdict for verdict in heard.verdicts if not about_load(verdict)]
+    about_speed = [verdict for verdict in heard.verdicts if about_load(verdict)]
+    named = [one.run.task for one in heard.runs] + [str(one.labels.get("task", "")) for one in about_answers]
     tasks = tuple(dict.fromkeys(named))
-    rows = [
-        Told(
-            combination=name,
-            labels=labels,
-            runs=[one for one in runs if one.run.combination == name],
-            engines=[engine for engine in engines if engine.combination == name],
-            verdicts=[verdict for verdict in verdicts if verdict.labels.get("combination", "") == name],
-            runs_before={task: count for (combination, task), count in before.items() if combination == name},
-        )
-        for name, labels in _combinations([*engines, *runs, *verdicts]).items()
-    ]
-    last = sessions[-1]
+    last = heard.sessions[-1]
     return Summary(
-        sessions=tuple(one.id for one in sessions),
-        started=sessions[0].started,
+        sessions=tuple(one.id for one in heard.sessions),
+        started=heard.sessions[0].started,
         finished=last.finished,
         exit_status=last.exit_status,
         provenance=last.provenance,
         tasks=tasks,
-        rows=ranked(row_of(told, tasks) for told in rows),
-        verdicts=outcomes(verdicts),
-        not_passed=tuple(_not_passed(verdict) for verdict in verdicts if not verdict),
+        rows=ranked(row_of(told, tasks) for told in _weighed(heard, about_answers)),
+        speed=speed_rows(heard.loads, about_speed, heard.loads_before),
+        verdicts=outcomes(heard.verdicts),
+        not_passed=tuple(_not_passed(verdict) for verdict in heard.verdicts if not verdict),
     )
+
+
+def _weighed(heard: _Heard, verdicts: Sequence[Verdict]) -> list[Told]:
+    """What is known of every combination whose answers were weighed; where no speed was, of every engine."""
+    answers = {one.run.combination for one in heard.runs} | {one.labels.get("combination", "") for one in verdicts}
+    only_answers = not heard.loads and len(verdicts) == len(heard.verdicts)
+    engines = [engine for engine in heard.engines if only_answers or engine.combination in answers]
+    return [
+        Told(
+            combination=name,
+            labels=labels,
+            runs=[one for one in heard.runs if one.run.combination == name],
+            engines=[engine for engine in engines if engine.combination == name],
+            verdicts=[verdict for verdict in verdicts if verdict.labels.get("combination", "") == name],
+            runs_before={task: count for (one, task), count in heard.runs_before.items() if one == name},
+        )
+        for name, labels in _combinations([*engines, *heard.runs, *verdicts]).items()
+    ]
 
 
 def _combinations(told: Iterable[RecordedEngine | RecordedRun | Verdict]) -> dict[str, dict[str, Any]]:
@@ -144,7 +174,10 @@ def _not_passed(verdict: Verdict) -> NotPassed:
     return NotPassed(
         combination=str(labels.get("combination", "")),
         task=str(labels.get("task", "")),
+        workload=labels.get("workload"),
+        against=labels.get("against"),
         metric=verdict.metric,
+        statistic=labels.get("statistic"),
         outcome=str(verdict.outcome),
         reason=verdict.reason,
         lines=verdict.lines,

@@ -1,10 +1,13 @@
 """Summary -> tables, as text for a terminal and as Markdown."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 
+from reports.labels import ALWAYS_SHOWN, label, short_names, telling_labels
 from reports.layout import TEXT, UNKNOWN, Column, Table, as_markdown, as_text, escaped, fenced, one_line
+from reports.load_table import load
 from reports.rows import Row
 from reports.scores import TaskScore
+from reports.speed_tables import by_metric, ratios, speed
 from reports.summary import Summary
 from reports.words import (
     count,
@@ -20,12 +23,10 @@ from reports.words import (
     task_names,
 )
 
-ALWAYS_SHOWN = ("model", "engine", "quantization", "draft")
-
 
 def ranking(summary: Summary) -> Table:
     """Who answers best: a column for each task, the mean over tasks with its spread, runs and headroom."""
-    extra = _telling_labels(summary.rows)
+    extra = telling_labels(summary.rows)
     names = task_names(summary.tasks)
     columns = [
         Column("rank"),
@@ -36,7 +37,7 @@ def ranking(summary: Summary) -> Table:
     rows = [
         [
             UNKNOWN if row.rank is None else str(row.rank),
-            *(_label(row, name) for name in (*ALWAYS_SHOWN, *extra)),
+            *(label(row, name) for name in (*ALWAYS_SHOWN, *extra)),
             *(points(row.tasks[task].mean) if task in row.tasks else UNKNOWN for task in names),
             _mean(row, len(names)),
             runs(row.runs, row.earlier_runs),
@@ -49,7 +50,7 @@ def ranking(summary: Summary) -> Table:
 
 def what_it_took(summary: Summary) -> Table:
     """What the answers cost, and which of them are doubtful."""
-    names = _short_names(summary.rows)
+    names = short_names(summary.rows)
     columns = [
         Column("combination", TEXT),
         *map(Column, ("unparsed", "cut off", "failed", "prompt tokens", "prompt tokens/s")),
@@ -73,7 +74,7 @@ def what_it_took(summary: Summary) -> Table:
 
 def by_task(summary: Summary) -> Table:
     """Every task of every combination, with its interval and verdict."""
-    combinations, tasks = _short_names(summary.rows), task_names(summary.tasks)
+    combinations, tasks = short_names(summary.rows), task_names(summary.tasks)
     scores = [(row, score) for row in summary.rows for score in row.tasks.values()]
     optional = [column for column in _OPTIONAL if any(_OPTIONAL[column](score) != UNKNOWN for _, score in scores)]
     columns = [
@@ -102,9 +103,21 @@ def by_task(summary: Summary) -> Table:
     return Table("By task", columns, rows, notes)
 
 
-def text(summary: Summary, width: int | None = None, *, tables: Sequence[str] = ("ranking", "took", "task")) -> str:
+TABLES: dict[str, Callable[[Summary], Table]] = {
+    "ranking": ranking,
+    "took": what_it_took,
+    "task": by_task,
+    "speed": speed,
+    "ratios": ratios,
+    "load": load,
+    "metric": by_metric,
+}
+"""In the order in which they are shown; one without rows is not."""
+
+
+def text(summary: Summary, width: int | None = None, *, tables: Collection[str] = tuple(TABLES)) -> str:
     """The named tables for a terminal; width None is as wide as they are."""
-    return "\n\n".join(as_text(_TABLES[name](summary), width) for name in tables if summary.rows)
+    return "\n\n".join(as_text(table, width) for table in _with_rows(summary, tables))
 
 
 def not_passed(summary: Summary) -> list[str]:
@@ -115,31 +128,16 @@ def not_passed(summary: Summary) -> list[str]:
 def markdown(summary: Summary) -> str:
     """The whole report for GitHub."""
     title = f"## Weighbridge: {escaped(', '.join(summary.sessions[-1:]))}"
-    parts = [title, escaped(_origin(summary)), *(as_markdown(build(summary)) for build in _TABLES.values())]
+    parts = [title, escaped(_origin(summary)), *map(as_markdown, _with_rows(summary, TABLES))]
     if summary.not_passed:
         parts.append("### Not passed")
         parts += [fenced(verdict.lines) for verdict in summary.not_passed]
     return "\n\n".join(parts) + "\n"
 
 
-_TABLES = {"ranking": ranking, "took": what_it_took, "task": by_task}
-
-
-def _telling_labels(rows: Sequence[Row]) -> list[str]:
-    """Further labels by which combinations differ."""
-    names = dict.fromkeys(name for row in rows for name in row.labels if name not in (*ALWAYS_SHOWN, "combination"))
-    return [name for name in names if len({_label(row, name) for row in rows}) > 1]
-
-
-def _label(row: Row, name: str) -> str:
-    value = row.labels.get(name)
-    return UNKNOWN if value is None else str(value)
-
-
-def _short_names(rows: Sequence[Row]) -> dict[str, str]:
-    """Model and quantization where that is enough to tell combinations apart, their ids otherwise."""
-    short = {row.combination: f"{_label(row, 'model')} {_label(row, 'quantization')}" for row in rows}
-    return short if len(set(short.values())) == len(short) else {row.combination: row.combination for row in rows}
+def _with_rows(summary: Summary, names: Collection[str]) -> list[Table]:
+    built = (build(summary) for name, build in TABLES.items() if name in names)
+    return [table for table in built if table.rows]
 
 
 def _mean(row: Row, tasks: int) -> str:

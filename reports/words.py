@@ -1,11 +1,22 @@
 """Numbers and names as people read them. The only place where anything is rounded."""
 
+import math
 from collections.abc import Sequence
 
 from reports.layout import UNKNOWN
 
 GIBIBYTE = 2**30
 SHORTER = {"mmlu_pro_computer_science": "mmlu_pro_cs", "computer_science": "cs"}
+SPEED_NAMES = {
+    "time_to_first_token": "TTFT",
+    "time_per_output_token": "TPOT",
+    "inter_token_latency": "ITL",
+    "request_latency": "latency",
+    "output_tokens_per_second": "output tokens/s",
+    "total_tokens_per_second": "total tokens/s",
+    "requests_per_second": "requests/s",
+}
+IN_MILLISECONDS = ("time_to_first_token", "time_per_output_token", "inter_token_latency")
 
 
 def points(share: float | None) -> str:
@@ -23,9 +34,9 @@ def spread(mean: float | None, deviation: float | None) -> str:
     return UNKNOWN if mean is None else f"{points(mean)} ± {points(deviation)}"
 
 
-def count(number: int | None) -> str:
+def count(number: float | None) -> str:
     """1,234,567."""
-    return UNKNOWN if number is None else f"{number:,}"
+    return UNKNOWN if number is None else f"{number:,.0f}"
 
 
 def rate(per_second: float | None) -> str:
@@ -35,6 +46,58 @@ def rate(per_second: float | None) -> str:
     if 0 < per_second < 1:
         return f"{per_second:.2g}"
     return f"{per_second:,.1f}" if per_second < 100 else f"{per_second:,.0f}"  # noqa: PLR2004 - three digits are enough
+
+
+def figure(number: float | None, decimals: int | None = None) -> str:
+    """Three digits, or two below 1: 1,234 12.3 0.012; or as many decimals as asked for."""
+    if number is None:
+        return UNKNOWN
+    wanted = _decimals(number, 3 if abs(number) >= 1 else 2) if decimals is None else decimals
+    return f"{number:,.{wanted}f}"
+
+
+def figure_spread(mean: float | None, deviation: float | None) -> str:
+    """182 ± 3, or 182.3 ± 0.2: as many decimals as the deviation makes meaningful, five digits at most."""
+    if mean is None:
+        return UNKNOWN
+    wanted = _decimals(mean, 3 if abs(mean) >= 1 else 2)
+    if deviation:
+        wanted = max(wanted, min(_decimals(deviation, 1), _decimals(mean, 5)))
+    return f"{figure(mean, wanted)} ± {figure(deviation, wanted)}"
+
+
+def milliseconds(seconds: float | None) -> str:
+    """0.0123 s is 12.3."""
+    return UNKNOWN if seconds is None else figure(1000 * seconds)
+
+
+def speed_unit(metric: str, unit: str | None) -> str:
+    """What a speed is shown in: milliseconds where its seconds are small."""
+    return "ms" if unit == "s" and metric in IN_MILLISECONDS else unit or UNKNOWN
+
+
+def in_speed_unit(number: float | None, metric: str, unit: str | None) -> float | None:
+    """A number of `unit` in what `speed_unit` says."""
+    return None if number is None else 1000 * number if speed_unit(metric, unit) == "ms" else number
+
+
+def speed_name(name: str) -> str:
+    """TTFT p95, for "time_to_first_token.p95"."""
+    metric, _, statistic = name.partition(".")
+    return f"{SPEED_NAMES.get(metric, metric.replace('_', ' '))} {statistic}".rstrip()
+
+
+def percent(share: float | None) -> str:
+    """12.3%."""
+    return UNKNOWN if share is None else f"{100 * share:.1f}%"
+
+
+def signed_percent(share: float | None) -> str:
+    """+12.3%, or -0.04% where one decimal would hide the sign."""
+    if share is None:
+        return UNKNOWN
+    decimals = max(1, _decimals(100 * share, 1)) if abs(share) > 1e-6 else 1  # noqa: PLR2004 - closer is as good as 0
+    return f"{round(100 * share, decimals) + 0.0:+.{decimals}f}%"
 
 
 def duration(seconds: float | None) -> str:
@@ -81,3 +144,8 @@ def shared_beginning(names: Sequence[str]) -> str:
     most = min(map(len, words)) - 1
     same = next((i for i in range(most) if len({one[i] for one in words}) > 1), most)
     return "".join(f"{word}_" for word in words[0][:same])
+
+
+def _decimals(number: float, digits: int) -> int:
+    """Decimals that show so many digits of a number, none for 0."""
+    return max(0, digits - 1 - math.floor(math.log10(abs(number)))) if number else 0

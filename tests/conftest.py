@@ -5,7 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,16 @@ def pytest_weighbridge_session_started(provenance):
     hear("session", session=provenance["session"])
 
 
+def pytest_weighbridge_engine_started(labels, description):
+    hear("engine", combination=labels["combination"], seconds=description["seconds"])
+
+
 def pytest_weighbridge_run_finished(run, labels):
     hear("run", **run.to_dict())
+
+
+def pytest_weighbridge_load_finished(run, labels):
+    hear("load", **run.to_dict(), labels=dict(labels))
 
 
 def pytest_weighbridge_judged(verdict):
@@ -48,19 +57,31 @@ def pytest_weighbridge_judged(verdict):
 
 
 THRESHOLD = {"measured": 0.9, "runs": 4, "measured_on": "a test", "run": "earlier", "because": "a test wants it"}
+SPEED = {"engine": "remote", "measured": 1.0, "runs": 3, "run": "earlier", "because": "a test wants it"}
+"""What a test's speed row has unless it says otherwise."""
 
 
 @dataclass
 class Heard:
-    """What one inner pytest did: its exit code, its output, and what its hooks were told."""
+    """What one inner pytest did: its exit code, its output, what its hooks were told, and how long it took."""
 
     code: int
     output: str
     told: list[dict[str, Any]]
+    seconds: float = 0.0
 
     @property
     def runs(self) -> list[dict[str, Any]]:
         return [row for row in self.told if row["kind"] == "run"]
+
+    @property
+    def loads(self) -> list[dict[str, Any]]:
+        return [row for row in self.told if row["kind"] == "load"]
+
+    @property
+    def engines(self) -> list[str]:
+        """The combinations whose engines became ready, in order."""
+        return [row["combination"] for row in self.told if row["kind"] == "engine"]
 
     @property
     def verdicts(self) -> list[dict[str, Any]]:
@@ -83,25 +104,38 @@ class Weighbridge:
     path: Path
     environment: Mapping[str, str]
     _heard: int = field(default=0)
+    _started: float = field(default=0.0)
 
-    def matrix(self, tasks: list[str], *blocks: Mapping[str, Any], model: Mapping[str, Any] | None = None) -> None:
-        """Write matrix.yaml; a block's `url` makes it remote."""
+    def matrix(
+        self, tasks: list[str], *blocks: Mapping[str, Any], model: Mapping[str, Any] | None = None, **more: Any
+    ) -> None:
+        """Write matrix.yaml; a block's `url` makes it remote, and `more` are other sections."""
         tokenizer = str(self.path / "tokenizer")
         defaults = {"model": "tiny", "engine": "remote", "concurrency": 4}
         _write(
             self.path / "matrix.yaml",
             {
                 "models": {"tiny": {"tokenizer": tokenizer, **(model or {})}},
-                "tasks": tasks,
+                **({"tasks": tasks} if tasks else {}),
+                **more,
                 "combinations": [{**defaults, **block} for block in blocks],
             },
         )
 
-    def floors(self, *rows: Mapping[str, Any]) -> None:
+    def workloads(self, **forms: Mapping[str, Any]) -> None:
+        """Write workloads.yaml; what a workload does not name is filled in."""
+        usual = {"prompts": {"tokens": 16}, "output": {"tokens": 8}, "arrivals": {"concurrency": 4}, "requests": 12}
+        _write(self.path / "workloads.yaml", {"workloads": {name: {**usual, **form} for name, form in forms.items()}})
+
+    def floors(self, *rows: Mapping[str, Any], speed: Sequence[Mapping[str, Any]] = ()) -> None:
         """Write thresholds/tiny.yaml; what a row does not name is filled in."""
-        _write(
-            self.path / "thresholds" / "tiny.yaml", {"model": "tiny", "accuracy": [{**r, **THRESHOLD} for r in rows]}
-        )
+        content: dict[str, Any] = {"model": "tiny", "accuracy": [{**r, **THRESHOLD} for r in rows]}
+        if speed:
+            origins = [{"measured_on": "a test"} if "against" in row else {"hardware": "remote"} for row in speed]
+            content["speed"] = [
+                {"workload": "chat", **SPEED, **o, **row} for o, row in zip(origins, speed, strict=True)
+            ]
+        _write(self.path / "thresholds" / "tiny.yaml", content)
 
     def conftest(self, more: str) -> None:
         """Add to the inner conftest.py."""
@@ -111,6 +145,7 @@ class Weighbridge:
         """Start the inner pytest."""
         # Its tests come from suites/ unless the words name some; every plugin that is not ours only costs time.
         suites = [] if any(word.startswith("suites") for word in words) else ["suites"]
+        self._started = time.monotonic()
         folders = ["--matrix", "matrix.yaml", "--thresholds", "thresholds", "--results", "results"]
         return subprocess.Popen(
             [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *suites, *folders, *words],
@@ -135,7 +170,8 @@ class Weighbridge:
         path = self.path / "heard.jsonl"
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         before, self._heard = self._heard, len(lines)
-        return Heard(process.returncode, output, [json.loads(line) for line in lines[before:]])
+        told = [json.loads(line) for line in lines[before:]]
+        return Heard(process.returncode, output, told, time.monotonic() - self._started)
 
     def run(self, *words: str) -> Heard:
         """Run the inner pytest."""
@@ -185,7 +221,8 @@ def checkout(
         folder = tmp_path_factory.mktemp("checkout")
         (folder / "suites").mkdir()
         (folder / "thresholds").mkdir()
-        shutil.copy(ROOT / "suites" / "test_accuracy.py", folder / "suites")
+        for suite in (ROOT / "suites").glob("test_*.py"):
+            shutil.copy(suite, folder / "suites")
         shutil.copytree(tiny_tokenizer, folder / "tokenizer")
         (folder / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers\n", encoding="utf-8")
         made = Weighbridge(folder, inner_environment)

@@ -1,107 +1,42 @@
-"""A small OpenAI-compatible server that does what a test scripts.
+"""A small OpenAI-compatible server that does what a test scripts, streams included.
 
-In a thread: `with FakeEngine(Script(...)) as fake`. As a process: `python tests/fake_engine.py --port N --delay 1`.
+In a thread: `with FakeEngine(Script(...)) as fake`. As a process: `python tests/fake_engine.py --port N --delay 1`;
+port 0 chooses one, which its first line names. One event loop serves everything: a script's `answer` must not wait.
 A token id is a byte (see `tiny_tokenizer` in conftest.py), so prompts of ids are read as text without a tokenizer.
-Standard library only: a process is ready in a tenth of a second.
+What it did is on record: `fake.streams`, or GET /record of a process (DELETE /record forgets).
 """
 
 import argparse
+import gc
 import json
 import os
 import signal
-import socketserver
 import subprocess
 import sys
 import threading
-import time
+from argparse import BooleanOptionalAction
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Self
 
-END = 256
-"""The id of the end-of-text token, after the 256 bytes."""
+import fake_answers
+from fake_answers import Counts
+from fake_loop import Listener
+from fake_script import END, Asked, Fault, Schedule, Script, prompt_of
+from fake_stream import Events, Stream, Streamed
+from fake_wire import Connection, Request
 
-METRICS = """# TYPE vllm:spec_decode_num_drafts counter
-vllm:spec_decode_num_drafts_total{{engine="0",model_name="{model}"}} {drafts}.0
-vllm:spec_decode_num_draft_tokens_total{{engine="0",model_name="{model}"}} {drafted}.0
-vllm:spec_decode_num_accepted_tokens_total{{engine="0",model_name="{model}"}} {accepted}.0
-"""
-
-
-@dataclass
-class Fault:
-    """Something that goes wrong.
-
-    Attributes:
-        kind: A status ("500"), or "drop", "html", "broken_json", "no_choices", "no_echo", "wrong_length".
-        every: At every k-th request that matches.
-        times: So often at most.
-        where: Which requests match; all, unless a test says so.
-    """
-
-    kind: str
-    every: int = 1
-    times: int | None = None
-    where: "Callable[[Asked], bool]" = lambda _asked: True
-    _matched: int = 0
-    _done: int = 0
-
-    def strikes(self, asked: "Asked") -> bool:
-        """Whether this request is one that goes wrong; counts it."""
-        if self._done == self.times or not self.where(asked):
-            return False
-        self._matched += 1
-        hit = self._matched % self.every == 0
-        self._done += hit
-        return hit
-
-
-@dataclass
-class Script:
-    """How the server behaves.
-
-    Attributes:
-        answer: Prompt and payload to generated text.
-        likes: Whether a text is likely: its tokens get twice the log-probability of one that is not.
-        delay: Seconds before every answer.
-        key: What a request must carry as bearer token.
-        die_after: The server is gone once it has been asked so often.
-    """
-
-    answer: Callable[[str, dict[str, Any]], str] = lambda _prompt, _payload: "the answer is (A)"
-    likes: Callable[[str], bool] = lambda _text: True
-    model: str = "tiny"
-    context: int = 8192
-    delay: float = 0.0
-    key: str | None = None
-    finish_reason: str = "stop"
-    die_after: int | None = None
-    faults: list[Fault] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A request that arrived."""
-
-    route: str
-    prompt: str
-    payload: dict[str, Any]
-
-    @property
-    def seed(self) -> int:
-        """The seed that it carried."""
-        return int(self.payload["seed"])
+__all__ = ["END", "Asked", "FakeEngine", "Fault", "Schedule", "Script", "Streamed"]
 
 
 class FakeEngine:
-    """The server, in threads of this process.
+    """The server, in a thread of this process.
 
     Attributes:
         requests: Every POST, in the order of arrival.
         asked: How often each prompt arrived.
         busiest: The most requests that were under way at once.
+        streams: What was streamed and when, in the order of arrival.
     """
 
     def __init__(self, script: Script | None = None, port: int = 0, die: Callable[[], None] | None = None) -> None:
@@ -109,14 +44,12 @@ class FakeEngine:
         self.requests: list[Asked] = []
         self.asked: Counter[str] = Counter()
         self.busiest = 0
+        self.streams: list[Streamed] = []
         self.gone = False
         self._die = die or self.stop
-        self._busy = 0
-        self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", port), _Handler)
-        self._server.fake = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
+        self._counts = Counts()
+        self._listener = Listener(port)
+        self._listener.start(lambda: Connection(self._listener, self))
 
     def __enter__(self) -> Self:
         return self
@@ -125,172 +58,151 @@ class FakeEngine:
         self.stop()
 
     @property
+    def port(self) -> int:
+        return self._listener.port
+
+    @property
     def url(self) -> str:
         """What a matrix names as `url:`."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        return f"http://127.0.0.1:{self.port}/v1"
 
     def stop(self) -> None:
         """Answer nothing any more. Safe to call twice."""
-        if not self.gone:
-            self.gone = True
-            self._server.shutdown()
-            self._server.server_close()
+        self.gone = True
+        self._listener.end()
 
-    def receive(self, asked: Asked) -> str | None:
-        """Count a request; the kind of the fault that strikes it, if any."""
-        with self._lock:
-            self.requests.append(asked)
-            self.asked[asked.prompt] += 1
-            self._busy += 1
-            self.busiest = max(self.busiest, self._busy)
-            struck = next((fault.kind for fault in self.script.faults if fault.strikes(asked)), None)
-            dies = len(self.requests) == self.script.die_after
-        if dies:
-            self._die()
-        time.sleep(self.script.delay)
-        with self._lock:
-            self._busy -= 1
-        return struck
-
-    def completion(self, asked: Asked, fault: str | None) -> dict[str, Any]:
-        """The body for /v1/completions. A streaming form would be a second method beside this one."""
-        payload = asked.payload
-        text = self.script.answer(asked.prompt, payload)
-        choice: dict[str, Any] = {
-            "index": 0,
-            "text": text,
-            "finish_reason": self.script.finish_reason,
-            "logprobs": None,
-        }
-        if payload.get("echo") and fault != "no_echo":
-            choice["text"] = asked.prompt + "."
-            choice["logprobs"] = self._log_probabilities([*_ids(payload["prompt"]), ord(".")], fault)
-        return self._body(choice, asked.prompt, text)
-
-    def chat(self, asked: Asked) -> dict[str, Any]:
-        """The body for /v1/chat/completions."""
-        text = self.script.answer(asked.prompt, asked.payload)
-        message = {"role": "assistant", "content": text}
-        return self._body({"message": message, "finish_reason": self.script.finish_reason}, asked.prompt, text)
-
-    def page(self, path: str) -> str | None:
-        """The body for a GET."""
-        drafts = len(self.requests)
-        served = [{"id": self.script.model, "object": "model", "max_model_len": self.script.context}]
-        return {
-            "/health": "",
-            "/v1/models": json.dumps({"object": "list", "data": served}),
-            "/metrics": METRICS.format(model=self.script.model, drafts=drafts, drafted=4 * drafts, accepted=3 * drafts),
-        }.get(path)
-
-    def _log_probabilities(self, ids: list[int], fault: str | None) -> dict[str, Any]:
-        weight = 1 if self.script.likes(_text(ids[:-1])) else 2
-        values = [None, *(-weight * (1 + token % 7) / 8 for token in ids[1:])]
-        if fault == "wrong_length":
-            values.pop()
-        names = [_text([token]) for token in ids]
-        tops = [None if value is None else {name: value} for name, value in zip(names, values, strict=False)]
-        return {"tokens": names, "token_logprobs": values, "top_logprobs": tops}
-
-    def _body(self, choice: dict[str, Any], prompt: str, text: str) -> dict[str, Any]:
-        usage = {"prompt_tokens": len(prompt.encode()), "completion_tokens": len(text.encode())}
-        return {"id": "fake", "model": self.script.model, "choices": [choice], "usage": usage}
-
-
-class _Server(ThreadingHTTPServer):
-    fake: FakeEngine
-    request_queue_size = 128
-    daemon_threads = True
-    block_on_close = False
-
-    def server_bind(self) -> None:
-        socketserver.TCPServer.server_bind(self)  # HTTPServer's own asks the name service first
-
-    def handle_error(self, *client: Any) -> None:
-        """A client that went away is nothing to report; a mistake in a test's script is."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(*client)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: _Server
-
-    def log_message(self, *_: object) -> None:
-        """Keep the log for what a test looks for."""
-
-    def do_GET(self) -> None:
-        page = self.server.fake.page(self.path)
-        self._send(404 if page is None else 200, page or "")
-
-    def do_POST(self) -> None:
-        fake = self.server.fake
-        payload = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        asked = Asked(self.path.removeprefix("/v1/"), _prompt(payload), payload)
-        fault = fake.receive(asked)
-        given = self.headers.get("Authorization", "nothing")
-        if fake.gone or fault == "drop":
-            self.close_connection = True
-        elif fake.script.key is not None and given != f"Bearer {fake.script.key}":
-            self._send(401, f"wrong key: {given}")
-        elif fault is not None and fault.isdigit():
-            self._send(int(fault), f"it went wrong; you sent {given}")
-        elif fault == "html":
-            self._send(200, f"<html>Gateway of {given}</html>")
-        elif fault == "broken_json":
-            self._send(200, f'{{"choices": [{given}')
-        elif fault == "no_choices":
-            self._send(200, '{"error": null}')
+    def take(self, connection: Connection, request: Request) -> None:
+        """Answer a request that has arrived as a whole."""
+        if self.gone:
+            connection.close()
+        elif request.method == "POST":
+            self._ask(connection, request)
+        elif request.method == "DELETE" and request.path == "/record":
+            self.streams.clear()
+            connection.answer(200, "")
         else:
-            body = fake.chat(asked) if asked.route.startswith("chat") else fake.completion(asked, fault)
-            self._send(200, json.dumps(body))
+            page = self._page(request.path)
+            connection.answer(404 if page is None else 200, page or "")
 
-    def _send(self, status: int, text: str) -> None:
-        body = text.encode()
-        head = f"HTTP/1.1 {status} {'OK' if status == 200 else 'Not so'}\r\nContent-Length: {len(body)}\r\n"
-        self.wfile.write(f"{head}Content-Type: application/json\r\n\r\n".encode() + body)
+    def _ask(self, connection: Connection, request: Request) -> None:
+        payload = json.loads(request.body)
+        asked = Asked(request.path.removeprefix("/v1/"), prompt_of(payload), payload)
+        self.requests.append(asked)
+        self.asked[asked.prompt] += 1
+        connection.leave = self._left
+        self._counts.running += 1
+        self.busiest = max(self.busiest, self._counts.running)
+        fault = next((fault.kind for fault in self.script.faults if fault.strikes(asked)), None)
+        if len(self.requests) == self.script.die_after:
+            self._die()
+        if self.script.delay:
+            delayed = (self._listener.turns.add, connection.attempt, self._reply, connection, request, asked, fault)
+            self._listener.loop.call_later(self.script.delay, *delayed)
+        else:
+            self._reply(connection, request, asked, fault)
+
+    def _left(self) -> None:
+        self._counts.running -= 1
+
+    def _reply(self, connection: Connection, request: Request, asked: Asked, fault: str | None) -> None:
+        streams = bool(asked.payload.get("stream"))
+        fault = fault or (self.script.schedule.fault if streams else None)
+        connection.closes = fault == "close_after"
+        if self.gone or fault == "drop":
+            connection.close()
+        elif self.script.key is not None and request.key != f"Bearer {self.script.key}":
+            connection.answer(401, f"wrong key: {request.key}")
+        elif fault is not None and fault.isdigit():
+            connection.answer(int(fault), f"it went wrong; you sent {request.key}")
+        elif fault in fake_answers.NO_ANSWER:
+            text, kind = fake_answers.NO_ANSWER[fault]
+            connection.answer(200, text.format(given=request.key), kind)
+        elif fault != "hang_before_headers":
+            self._counts.prompt_tokens += asked.prompt_tokens
+            (self._stream if streams else self._whole)(connection, request, asked, fault)
+
+    def _whole(self, connection: Connection, _request: Request, asked: Asked, fault: str | None) -> None:
+        body = (
+            fake_answers.chat(self.script, asked) if asked.chat else fake_answers.completion(self.script, asked, fault)
+        )
+        self._counts.generated_tokens += body["usage"]["completion_tokens"]
+        connection.answer(200, json.dumps(body))
+
+    def _stream(self, connection: Connection, request: Request, asked: Asked, fault: str | None) -> None:
+        record = Streamed(request.received)
+        self.streams.append(record)
+        stream = Stream(connection, self.script, asked, record, self._counts)
+        events = Events(self.script, asked, len(self.requests))
+        stream.begin(events, fault, self._listener.timetable, chat=asked.chat)
+
+    def _page(self, path: str) -> str | None:
+        """The body for a GET."""
+        if path == "/record":
+            return json.dumps({"streams": [{"received": s.received, "writes": s.writes} for s in self.streams]})
+        if path == "/metrics":
+            return fake_answers.metrics(self.script, self._counts, len(self.requests))
+        return {"/health": "", "/v1/models": fake_answers.models(self.script)}.get(path)
 
 
-def _prompt(payload: dict[str, Any]) -> str:
-    if "messages" in payload:
-        return str(payload["messages"][-1]["content"])
-    return payload["prompt"] if isinstance(payload["prompt"], str) else _text(payload["prompt"])
-
-
-def _ids(prompt: str | list[int]) -> list[int]:
-    return list(prompt.encode()) if isinstance(prompt, str) else prompt
-
-
-def _text(ids: list[int]) -> str:
-    return bytes(token for token in ids if token < END).decode(errors="replace")
-
-
-def main() -> None:
-    """Serve until ended."""
+def arguments() -> argparse.ArgumentParser:
+    """The command line: the script's fields, as far as they are numbers and words."""
     parser = argparse.ArgumentParser(allow_abbrev=False)
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--port", type=int, required=True, help="0 chooses one, which the first line names")
     parser.add_argument("--model", default="tiny")
     parser.add_argument("--die-after", type=int, metavar="K", help="end with an error at the K-th request")
     parser.add_argument("--delay", type=float, default=0.0, metavar="SECONDS")
     parser.add_argument("--fault", action="append", default=[], metavar="KIND[:EVERY]")
+    parser.add_argument("--counter-error", type=float, default=1.0, metavar="FACTOR")
     parser.add_argument("--daughter", action="store_true", help="start a process that leaves the process group")
+    parser.add_argument("--renamed", action="store_true", help="start a process that has lost its environment")
     parser.add_argument("--stubborn", action="store_true", help="do not end when asked to")
-    given = parser.parse_args()
+    streams = parser.add_argument_group("streams, as in fake_script.Schedule")
+    for name in ("--first", "--interval", "--stall-seconds"):
+        streams.add_argument(name, type=float, default=0.0, metavar="SECONDS")
+    streams.add_argument("--per-chunk", type=int, default=1, metavar="TOKENS")
+    for name in ("--stall-at", "--early-stop", "--split"):
+        streams.add_argument(name, type=int, metavar="K")
+    for name in ("--pings", "--crlf"):
+        streams.add_argument(name, action="store_true")
+    for name in ("--role-first", "--usage", "--continuous"):
+        streams.add_argument(name, action=BooleanOptionalAction, default=True)
+    return parser
+
+
+def scripted(given: argparse.Namespace) -> Script:
+    """The script that a command line asks for."""
+    schedule = Schedule(
+        **{name: getattr(given, name) for name in Schedule.__dataclass_fields__ if name != "fault"},
+    )
+    return Script(
+        model=given.model,
+        die_after=given.die_after,
+        delay=given.delay,
+        faults=[Fault(kind, int(every or 1)) for kind, _, every in (text.partition(":") for text in given.fault)],
+        schedule=schedule,
+        counter_error=given.counter_error,
+    )
+
+
+def main() -> None:
+    """Serve until ended."""
+    given = arguments().parse_args()
     if given.daughter:
         words = [sys.executable, "-c", "import time; time.sleep(600)"]
         subprocess.Popen(words, start_new_session=True)
+    if given.renamed:
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], env={})
     if given.stubborn:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    faults = [Fault(kind, int(every or 1)) for kind, _, every in (text.partition(":") for text in given.fault)]
-    script = Script(model=given.model, die_after=given.die_after, delay=given.delay, faults=faults)
 
     def die() -> None:
         print("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB", flush=True)  # noqa: T201
         os._exit(1)
 
-    with FakeEngine(script, given.port, die):
-        print(f"serving on {given.port}", flush=True)  # noqa: T201
+    with FakeEngine(scripted(given), given.port, die) as fake:
+        gc.freeze()
+        gc.disable()  # a collection over the record would hold up a thousand streams
+        print(f"serving on {fake.port}", flush=True)  # noqa: T201
         threading.Event().wait()
 
 

@@ -3,6 +3,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,13 +11,26 @@ import pytest
 
 import fixtures
 from fixtures import hookspecs, options
+from fixtures.load.workload import Arrivals, Output, Prompts, Workload, WorkloadFile
+from fixtures.matrix_file import Compare
 from fixtures.plugin import MARKERS
-from thresholds.catalogue import AccuracyRow
+from thresholds.rows import AccuracyRow, SpeedRow
 
 ROOT = Path(__file__).parents[1]
+FORMS = (AccuracyRow, SpeedRow, WorkloadFile, Workload, Prompts, Output, Arrivals, Compare)
+"""What people write into threshold, workload and matrix files."""
+
 OURS = ("fixtures", "reports", "suites", "tests", "thresholds")
 PACKAGES = ("fixtures", "reports", "suites", "thresholds")
-HEAVY = {"datasets", "lm_eval", "ray", "torch", "transformers", "vllm"}
+HEAVY = {"aiohttp", "datasets", "lm_eval", "ray", "requests", "scipy", "torch", "transformers", "vllm"}
+PROBE = """
+import sys
+import time
+
+
+def pytest_unconfigure():
+    print("\\nmodules:", *sorted(sys.modules), "seconds:", time.process_time())
+"""
 SOURCES = sorted(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
@@ -116,38 +130,49 @@ def test_our_fixtures_are_those_of_the_checkout_and_not_of_a_package_of_that_nam
     assert Path(fixtures.__file__).resolve() == ROOT / "fixtures" / "__init__.py"
 
 
-def test_collecting_the_accuracy_suite_imports_nothing_heavy(tmp_path: Path) -> None:
-    probe = "import sys\n\ndef pytest_unconfigure():\n    print('\\nmodules:', *sorted(sys.modules))\n"
-    (tmp_path / "module_probe.py").write_text(probe, encoding="utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "suites/",
-        "-m",
-        "accuracy",
-        "--collect-only",
-        "-q",
-        "-p",
-        "module_probe",
-    ]
+@pytest.fixture(scope="module")
+def collected(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], set[str], float]:
+    """The tests of suites/, the modules that were imported to collect them, and the seconds that it took."""
+    folder = tmp_path_factory.mktemp("probe")
+    (folder / "module_probe.py").write_text(PROBE, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "suites/", "--collect-only", "-q", "-p", "module_probe"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env={**environment, "PYTHONPATH": str(tmp_path)},
+        env={**environment, "PYTHONPATH": str(folder)},
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
-
     assert done.returncode == 0, done.stdout + done.stderr
-    collected = [line for line in done.stdout.splitlines() if "::" in line]
-    assert len(collected) == 12
-    loaded = set(done.stdout.rpartition("modules: ")[2].split())
-    assert "fixtures.plugin" in loaded
-    assert loaded & HEAVY == set()
+    told, _, said = done.stdout.partition("modules: ")
+    modules, _, seconds = said.partition("seconds: ")
+    return [line for line in told.splitlines() if "::" in line], set(modules.split()), float(seconds)
+
+
+def test_the_suites_ask_accuracy_and_speed_of_the_default_matrix(
+    collected: tuple[list[str], set[str], float],
+) -> None:
+    names = Counter(line.partition("[")[0] for line in collected[0])
+
+    assert names == {
+        "suites/test_accuracy.py::test_accuracy_reaches_its_floor": 2 * 6,
+        "suites/test_latency.py::test_latency_stays_below_its_ceiling": 2 * (2 + 3),
+        "suites/test_throughput.py::test_throughput_reaches_its_floor": 2 * 2,
+    }
+
+
+def test_collecting_the_suites_imports_nothing_heavy(collected: tuple[list[str], set[str], float]) -> None:
+    _, modules, _ = collected
+
+    assert "fixtures.plugin" in modules
+    assert modules & HEAVY == set()
+
+
+def test_collecting_the_suites_takes_little_time(collected: tuple[list[str], set[str], float]) -> None:
+    assert collected[2] < 1.5  # of the processor, so that a busy machine makes no difference
 
 
 def option_names() -> list[str]:
@@ -167,7 +192,7 @@ def test_the_options_are_found_in_their_module() -> None:
         *option_names(),
         *MARKERS,
         *(name for name in vars(hookspecs) if name.startswith("pytest_weighbridge_")),
-        *AccuracyRow.model_fields,
+        *dict.fromkeys(name for form in FORMS for name in form.model_fields),
     ],
 )
 def test_the_readme_speaks_of(word: str) -> None:

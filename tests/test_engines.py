@@ -215,6 +215,31 @@ def test_what_is_left_when_owner_and_supervisor_were_killed_ends_at_the_next_sta
     assert marked(mark) == []
 
 
+def test_a_process_that_lost_its_mark_is_known_by_the_session_of_one_that_kept_it(tmp_path: Path) -> None:
+    """As vLLM's, which rename themselves and write over their environment."""
+    words = [
+        sys.executable,
+        "-c",
+        textwrap.dedent(OWNER),
+        str(tmp_path / "log"),
+        *fake_command(free_port(), "--renamed"),
+    ]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}) as own:
+        assert own.stdout is not None
+        mark = own.stdout.readline().strip()
+        (server,) = marked(mark)
+        assert wait_for(server.children)
+        (renamed,) = server.children()
+        (supervisor,) = psutil.Process(own.pid).children()
+        supervisor.kill()
+        own.kill()
+
+    ended = end_orphans()
+
+    assert {server.pid, renamed.pid} <= set(ended)
+    assert not renamed.is_running()
+
+
 def test_engines_of_a_living_session_are_no_orphans(owner: tuple[psutil.Process, str]) -> None:
     _, mark = owner
     before = {process.pid for process in marked(mark)}

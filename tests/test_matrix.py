@@ -141,7 +141,7 @@ def test_a_combination_says_where_it_is_listed(tmp_path: Path) -> None:
 def test_a_task_says_where_it_is_listed(tmp_path: Path) -> None:
     plan = loaded(tmp_path, "model: smol, engine: vllm")
 
-    assert plan.task_lines == dict.fromkeys(("gsm8k", "arc_easy"), f"{tmp_path / 'some.yaml'}:6")
+    assert plan.lines == dict.fromkeys(("gsm8k", "arc_easy"), f"{tmp_path / 'some.yaml'}:6")
 
 
 def test_an_exclude_leaves_out_what_all_its_axes_name(tmp_path: Path) -> None:
@@ -210,6 +210,81 @@ def test_a_task_that_is_listed_twice_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(InvalidFile, match=r"some\.yaml:6: gsm8k is listed twice"):
         matrix.load(path)
+
+
+BOTH = "model: smol, engine: vllm, quantization: [none, w8a8]"
+
+
+def comparing(**keys: str) -> str:
+    rule = {"combination": "'*w8a8'", "against": "'*unquantized'", "workloads": "[chat]", **keys}
+    return "compare:\n  - {" + ", ".join(f"{name}: {value}" for name, value in rule.items()) + "}\n"
+
+
+def test_a_comparison_pairs_combinations_with_their_reference(tmp_path: Path) -> None:
+    plan = loaded(tmp_path, BOTH, "model: large, engine: vllm", more=comparing(combination="'*'", against="smol*-unq*"))
+
+    assert [(pair.combination.id, pair.against.id, pair.workloads) for pair in plan.pairs] == [
+        ("smol-vllm-w8a8", "smol-vllm-unquantized", ("chat",)),
+        ("large-vllm-unquantized", "smol-vllm-unquantized", ("chat",)),
+    ]
+
+
+def test_a_workload_that_is_only_compared_says_where(tmp_path: Path) -> None:
+    second = comparing(combination="'*unquantized'", against="'*w8a8'", workloads="[chat, burst]").partition("\n")[2]
+
+    plan = loaded(tmp_path, BOTH, more=comparing() + second)
+
+    where = {name: plan.lines[name] for name in ("chat", "burst")}
+    assert where == {"chat": f"{tmp_path / 'some.yaml'}:10", "burst": f"{tmp_path / 'some.yaml'}:11"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        (
+            {"against": "'*w9a9'"},
+            "against '*w9a9' matches 0 combinations; it must match one of: smol-vllm-unquantized, smol-vllm-w8a8",
+        ),
+        (
+            {"against": "'smol*'"},
+            "against 'smol*' matches 2 combinations; it must match one of: smol-vllm-unquantized, smol-vllm-w8a8",
+        ),
+        (
+            {"combination": "'*w9a9'"},
+            "combination '*w9a9' matches none to compare; it lists: smol-vllm-unquantized, smol-vllm-w8a8",
+        ),
+        (
+            {"combination": "'*unquantized'"},
+            "combination '*unquantized' matches none to compare; it lists: smol-vllm-unquantized, smol-vllm-w8a8",
+        ),
+        ({"workloads": "[]"}, "workloads: list should have at least 1 item after validation, not 0"),
+        ({"workload": "chat"}, "unknown key 'workload'; did you mean 'workloads'?"),
+    ],
+    ids=["no reference", "two references", "nothing", "itself", "no workload", "unknown key"],
+)
+def test_a_wrong_comparison_says_where_and_what(keys: dict[str, str], said: str, tmp_path: Path) -> None:
+    assert refusal(tmp_path, BOTH, more=comparing(**keys)).startswith(f":10: {said}")
+
+
+def test_two_comparisons_of_the_same_pair_and_workload_are_refused(tmp_path: Path) -> None:
+    second = comparing(combination="smol-vllm-w8a8").partition("\n")[2]
+
+    said = refusal(tmp_path, BOTH, more=comparing() + second)
+
+    twice = "chat is already compared for smol-vllm-w8a8 against smol-vllm-unquantized"
+    assert said == f":11: {twice} at {tmp_path / 'some.yaml'}:10; delete one"
+
+
+def test_a_workload_that_is_listed_twice_in_a_comparison_is_refused(tmp_path: Path) -> None:
+    said = refusal(tmp_path, BOTH, more=comparing(workloads="[chat, chat]"))
+
+    assert said.startswith(":10: chat is already compared for smol-vllm-w8a8 against smol-vllm-unquantized")
+
+
+def test_a_workload_that_is_listed_twice_is_refused(tmp_path: Path) -> None:
+    said = refusal(tmp_path, "model: smol, engine: vllm", more="workloads:\n  - chat\n  - burst\n  - chat\n")
+
+    assert said == ":12: chat is listed twice; delete one"
 
 
 def test_every_combination_is_selected_without_a_glob(tmp_path: Path) -> None:

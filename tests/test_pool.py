@@ -130,6 +130,79 @@ def test_an_engine_that_died_is_not_started_again(pool: Pool, pair: tuple[Combin
     assert StubEngine.events == ["acquire none", "start none", "ready none", "stop none", "release"]
 
 
+def test_engines_beside_each_other_share_one_lease_until_the_last_of_them_stops(
+    pool: Pool, pair: tuple[Combination, ...]
+) -> None:
+    plain, quantized = pair
+
+    first, second = pool.get(plain, beside=quantized), pool.get(quantized, beside=plain)
+    assert pool.get(plain, beside=quantized) is first
+    assert second.lease is first.lease
+    pool.stop()
+
+    assert StubEngine.events == [
+        *("acquire none", "start none", "ready none", "start w8a8", "ready w8a8"),
+        *("stop none", "stop w8a8", "release"),
+    ]
+
+
+def test_an_engine_that_is_asked_for_alone_stops_the_one_beside_it_and_keeps_its_devices(
+    pool: Pool, pair: tuple[Combination, ...]
+) -> None:
+    plain, quantized = pair
+    first = pool.get(plain)
+    pool.get(quantized, beside=plain)
+    before = len(StubEngine.events)
+
+    assert pool.get(plain) is first
+    assert StubEngine.events[before:] == ["stop w8a8"]
+    pool.stop()
+    assert StubEngine.events[before:] == ["stop w8a8", "stop none", "release"]
+
+
+def test_a_third_engine_stops_those_that_it_does_not_stand_beside(
+    pool: Pool, pair: tuple[Combination, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "m.yaml").write_text(MATRIX.replace("engine: vllm,", "engine: vllm, chat: true,"), encoding="utf-8")
+    third = load(tmp_path / "m.yaml").combinations[0]
+    plain, quantized = pair
+    pool.get(plain)
+    pool.get(quantized, beside=plain)
+    before = len(StubEngine.events)
+
+    pool.get(third, beside=plain)
+
+    assert StubEngine.events[before:] == ["stop w8a8", "start none", "ready none"]
+
+
+def test_a_second_engine_that_does_not_start_leaves_the_first_and_its_devices(
+    pool: Pool, pair: tuple[Combination, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, quantized = pair
+    first = pool.get(plain)
+    before = len(StubEngine.events)
+    monkeypatch.setattr(StubEngine, "trouble", EngineFailed("out_of_memory", "no room for two"))
+
+    with pytest.raises(EngineFailed, match="no room for two"):
+        pool.get(quantized, beside=plain)
+
+    assert pool.get(plain, beside=quantized) is first
+    assert StubEngine.events[before:] == ["start w8a8", "stop w8a8"]
+
+
+def test_an_engine_that_died_leaves_the_one_beside_it(pool: Pool, pair: tuple[Combination, ...]) -> None:
+    plain, quantized = pair
+    pool.get(plain)
+    second = pool.get(quantized, beside=plain)
+    before = len(StubEngine.events)
+
+    pool.failed(plain, EngineFailed("crashed", "it died"))
+
+    assert StubEngine.events[before:] == ["stop none"]
+    assert pool.get(quantized, beside=plain) is second
+    assert (pool.hardware(quantized), pool.hardware(plain)) == ("a stub", None)
+
+
 def hold(lock: str, taken: Any, give_back: Any) -> None:
     with FileLock(lock):
         taken.set()

@@ -7,9 +7,13 @@ import pytest
 
 from fixtures.engines.supervisor import marked
 from fixtures.evaluate.tasks import Tasks
+from fixtures.load.one_run import run_once
+from fixtures.load.prompts import source
+from fixtures.load.workload import Arrivals, Named, Output, Prompts, Workload
 from fixtures.pool import Running
 from tests.parity import Bench, differences, running_engine
 from thresholds.measurement import Run
+from thresholds.speed import LoadRun
 
 pytestmark = [
     pytest.mark.real_engine,
@@ -31,6 +35,16 @@ def bench(running: Running, tmp_path_factory: pytest.TempPathFactory) -> Bench:
 @pytest.fixture(scope="module")
 def generated(bench: Bench) -> Run:
     return bench.ours("embedded_gsm8k")[0]
+
+
+@pytest.fixture(scope="module")
+def loaded(running: Running) -> LoadRun:
+    form = Workload(
+        prompts=Prompts(tokens=24), output=Output(tokens=8), arrivals=Arrivals(concurrency=2), requests=6, latencies={}
+    )
+    workload = Named("short", form, "here:1", Path())
+    prompts = source(workload, running.tokens, seed=0, chat=False, task=lambda _: [])
+    return run_once(running, workload, prompts, 1, 0).run
 
 
 def test_the_engine_proves_what_it_loaded(running: Running) -> None:
@@ -59,6 +73,19 @@ def test_every_answer_is_metered(generated: Run) -> None:
     assert all(item.prompt_tokens and item.completion_tokens for item in generated.items)
     assert all(item.completion_tokens <= 128 and item.seconds > 0 for item in generated.items)
     assert {reason for item in generated.items for reason in item.finish_reasons} <= {"stop", "length"}
+
+
+def test_a_load_is_valid_and_counts_the_tokens_that_the_engine_counts(loaded: LoadRun) -> None:
+    assert (loaded.invalid, loaded.failures) == (None, {})
+    assert loaded.details["client_tokens"] == loaded.details["server_tokens"] >= 8 * 8
+
+
+def test_drawn_prompts_have_the_length_that_was_asked_for(loaded: LoadRun) -> None:
+    assert loaded.details["prompt_tokens"] == 6 * 24
+
+
+def test_drawn_prompts_are_not_served_from_a_cache(loaded: LoadRun) -> None:
+    assert not loaded.details["prefix_cache_hits"]
 
 
 def test_the_memory_of_the_engine_is_seen(running: Running) -> None:

@@ -4,7 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from test_reports_ledger import load_of
 from test_reports_plugin import run_of
+from test_reports_speed import load_labels
 from test_reports_summary import labels_of
 
 from reports.__main__ import main
@@ -57,6 +59,19 @@ def test_sessions_lists_every_session_with_what_it_holds(results: Path, capsys: 
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["s1", "today", "1", "1", "—"] in lines
     assert ["s2", "today", "2", "1", "1", "NOT_MEASURED"] in lines
+
+
+def test_show_tells_of_a_session_that_only_made_loads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger.record_session({"session": "s1"})
+    ledger.record_load("s1", load_of(1), load_labels("int8"))
+    ledger.close()
+
+    assert main(["show", "--results", str(tmp_path)]) == 0
+
+    said = capsys.readouterr().out
+    assert said.startswith("Speed\n")
+    assert "Ranking" not in said
 
 
 @pytest.mark.parametrize(

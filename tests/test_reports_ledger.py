@@ -4,9 +4,11 @@ from pathlib import Path
 import pytest
 
 from reports import migrations
-from reports.ledger import Ledger, LedgerUnreadable
-from reports.migrations import NewerSchema, migrate, version
+from reports.ledger import Ledger
+from reports.migrations import LedgerUnreadable, migrate, version
+from reports.records import as_json, verdict_record
 from thresholds.measurement import Item, Run
+from thresholds.speed import LoadRun
 from thresholds.verdict import Verdict, not_measured
 
 LABELS = {"combination": "m-vllm-int8", "model": "m", "engine": "vllm", "quantization": "int8"}
@@ -25,6 +27,27 @@ def run_of(number: int = 1, *, score: float = 1.0, answer: str = "42") -> Run:
         seconds=0.5,
     )
     return Run("m-vllm-int8", "gsm8k", number, "acc,none", (item,), 1, 2.0)
+
+
+def load_of(number: int = 1, *, rate: float = 100.0, workload: str = "chat") -> LoadRun:
+    return LoadRun(
+        combination="m-vllm-int8",
+        workload=workload,
+        number=number,
+        digest="d1",
+        seconds=30.0,
+        requests=64,
+        failures={"HTTP 503": 1},
+        values={"output_tokens_per_second": rate},
+        unsupported={"time_to_first_token.p99": "p99 needs 299 requests, 64 were measured"},
+        invalid=("client_late", "the client was late"),
+        details={"streams": 4, "lateness": {"mean": 0.001}, "telemetry": None},
+    )
+
+
+def speed_verdict(reason: str, metric: str = "time_to_first_token", **labels: str | None) -> Verdict:
+    known = {**LABELS, "workload": "chat", "hardware": "cpu", "statistic": "p95", "against": None}
+    return not_measured(metric, {**known, **labels}, reason, "why")
 
 
 def verdict_of(outcome_reason: str = "engine_failed") -> Verdict:
@@ -112,6 +135,73 @@ def test_the_verdict_of_a_resumed_session_takes_the_place_of_the_earlier_one(led
     assert [verdict.reason for verdict in ledger.verdicts("s1")] == ["failed_requests"]
 
 
+def test_a_load_comes_back_as_it_was_told(ledger: Ledger) -> None:
+    ledger.record_load("s1", load_of(), {**LABELS, "workload": "chat", "against": "m-vllm-none"})
+
+    (recorded,) = ledger.loads("s1")
+    assert recorded.run == load_of()
+    assert recorded.labels["against"] == "m-vllm-none"
+
+
+def test_a_load_that_a_resumed_session_makes_again_takes_the_place_of_the_earlier_one(ledger: Ledger) -> None:
+    ledger.record_load("s1", load_of(rate=1.0), LABELS)
+    ledger.record_load("s1", load_of(workload="batch"), LABELS)
+    ledger.record_load("s1", load_of(rate=3.0), {**LABELS, "against": "other"})
+    ledger.record_session({"session": "s1"})
+    ledger.record_load("s1", load_of(rate=2.0), LABELS)
+
+    assert [one.run.values["output_tokens_per_second"] for one in ledger.loads("s1")] == [100.0, 3.0, 2.0]
+    assert ledger.subjects("s1") == (1, 3)
+
+
+def test_two_loads_of_one_attempt_are_both_kept(ledger: Ledger) -> None:
+    ledger.record_load("s1", load_of(rate=1.0), LABELS)
+    ledger.record_load("s1", load_of(rate=2.0), LABELS)
+
+    assert [one.run.values["output_tokens_per_second"] for one in ledger.loads("s1")] == [1.0, 2.0]
+
+
+def test_the_loads_of_another_session_are_read_only_when_all_are_asked_for(ledger: Ledger) -> None:
+    ledger.record_load("s1", load_of(1), LABELS)
+    ledger.record_load("s1", load_of(2), {**LABELS, "against": "other"})
+    ledger.record_session({"session": "s2"})
+    ledger.record_load("s2", load_of(3), LABELS)
+
+    assert [one.run.number for one in ledger.loads("s2")] == [3]
+    assert [one.run.number for one in ledger.loads()] == [1, 2, 3]
+    assert ledger.loads_before("s2") == {("m-vllm-int8", "chat", None): 1, ("m-vllm-int8", "chat", "other"): 1}
+    assert ledger.loads_before("s1") == {}
+
+
+@pytest.mark.parametrize("other", [{"workload": "batch"}, {"statistic": "p50"}, {"against": "m-vllm-none"}])
+def test_a_resumed_session_replaces_no_verdict_on_another_load(ledger: Ledger, other: dict[str, str]) -> None:
+    ledger.record_verdict("s1", speed_verdict("first"))
+    ledger.record_session({"session": "s1"})
+    ledger.record_verdict("s1", speed_verdict("second", **other))
+
+    assert [verdict.reason for verdict in ledger.verdicts("s1")] == ["first", "second"]
+
+
+@pytest.mark.parametrize(("first", "second"), [("p95", "p95"), (None, "p95"), ("p95", None)])
+def test_a_load_that_could_not_be_measured_speaks_of_every_statistic(
+    ledger: Ledger, first: str | None, second: str | None
+) -> None:
+    ledger.record_verdict("s1", speed_verdict("first", statistic=first))
+    ledger.record_session({"session": "s1"})
+    ledger.record_verdict("s1", speed_verdict("second", statistic=second))
+
+    assert [verdict.reason for verdict in ledger.verdicts("s1")] == ["second"]
+
+
+@pytest.mark.parametrize(("first", "second"), [("speed", "goodput"), ("goodput", "speed"), ("speed", "speed")])
+def test_a_load_that_could_not_be_measured_speaks_of_every_metric(ledger: Ledger, first: str, second: str) -> None:
+    ledger.record_verdict("s1", speed_verdict("first", first, statistic=None))
+    ledger.record_session({"session": "s1"})
+    ledger.record_verdict("s1", speed_verdict("second", second, statistic=None))
+
+    assert [verdict.reason for verdict in ledger.verdicts("s1")] == ["second"]
+
+
 def test_an_engine_that_starts_again_is_described_as_it_last_was(ledger: Ledger) -> None:
     ledger.record_engine("s1", LABELS, {"seconds": 3.0})
     ledger.record_engine("s1", LABELS, {"seconds": 4.0, "log": Path("a.log")})
@@ -123,9 +213,10 @@ def test_an_engine_that_starts_again_is_described_as_it_last_was(ledger: Ledger)
 def test_the_subjects_of_a_session_are_counted_without_reading_them(ledger: Ledger) -> None:
     ledger.record_run("s1", run_of(1), LABELS)
     ledger.record_run("s1", run_of(2), LABELS)
+    ledger.record_load("s1", load_of(1), LABELS)
     ledger.record_engine("s1", {"combination": "other"}, {})
 
-    assert ledger.subjects("s1") == (2, 2)
+    assert ledger.subjects("s1") == (2, 3)
     assert ledger.subjects("s2") == (0, 0)
 
 
@@ -144,16 +235,37 @@ def test_an_empty_file_is_taken_to_the_newest_version(path: Path) -> None:
     assert version(sqlite3.connect(path)) == len(migrations.MIGRATIONS)
 
 
-def test_a_ledger_of_version_1_keeps_its_rows_through_a_further_migration(ledger: Ledger, path: Path) -> None:
+def test_a_ledger_of_version_1_keeps_its_rows_and_takes_loads(path: Path) -> None:
+    path.parent.mkdir()
+    database = sqlite3.connect(path, isolation_level=None)
+    migrate(database, [migrations.m001_initial])
+    labels, run, verdict = as_json(LABELS), as_json(run_of().to_dict()), as_json(verdict_record(verdict_of()))
+    database.execute("INSERT INTO sessions (id, provenance) VALUES ('old', '{}')")
+    database.execute("INSERT INTO engines VALUES ('old', 'm-vllm-int8', ?, '{}')", [labels])
+    database.execute("INSERT INTO runs VALUES (1, 'old', 'm-vllm-int8', 'gsm8k', 1, ?, ?)", [labels, run])
+    values = ["old", 1, "m-vllm-int8", "gsm8k", "accuracy", "NOT_MEASURED", "engine_failed", verdict]
+    database.execute("INSERT INTO verdicts VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+    database.close()
+
+    ledger = Ledger(path)
+    ledger.record_load("old", load_of(), LABELS)
+
+    assert [one.run for one in ledger.runs("old")] == [run_of()]
+    assert ledger.verdicts("old") == [verdict_of()]
+    assert [one.run for one in ledger.loads("old")] == [load_of()]
+    assert ledger.subjects("old") == (1, 2)
+
+
+def test_a_ledger_keeps_its_rows_through_a_further_migration(ledger: Ledger, path: Path) -> None:
     ledger.close()
     database = sqlite3.connect(path, isolation_level=None)
 
-    def m002_note(connection: sqlite3.Connection) -> None:
+    def m003_note(connection: sqlite3.Connection) -> None:
         connection.execute("ALTER TABLE sessions ADD COLUMN note TEXT")
 
-    migrate(database, [migrations.m001_initial, m002_note])
+    migrate(database, [*migrations.MIGRATIONS, m003_note])
 
-    assert version(database) == 2
+    assert version(database) == 3
     assert database.execute("SELECT id, note FROM sessions").fetchall() == [("s1", None)]
 
 
@@ -161,14 +273,14 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(ledger: Ledger, path: 
     ledger.close()
     database = sqlite3.connect(path, isolation_level=None)
 
-    def m002_broken(connection: sqlite3.Connection) -> None:
+    def m003_broken(connection: sqlite3.Connection) -> None:
         connection.execute("CREATE TABLE half (id INTEGER)")
         connection.execute("no statement")
 
     with pytest.raises(sqlite3.OperationalError):
-        migrate(database, [migrations.m001_initial, m002_broken])
+        migrate(database, [*migrations.MIGRATIONS, m003_broken])
 
-    assert version(database) == 1
+    assert version(database) == 2
     assert database.execute("SELECT name FROM sqlite_master WHERE name = 'half'").fetchall() == []
 
 
@@ -176,7 +288,7 @@ def test_a_newer_schema_is_refused_with_both_versions() -> None:
     database = sqlite3.connect(":memory:", isolation_level=None)
     database.execute("PRAGMA user_version = 9")
 
-    with pytest.raises(NewerSchema, match="has schema version 9, this Weighbridge knows up to 1"):
+    with pytest.raises(LedgerUnreadable, match="has schema version 9, this Weighbridge knows up to 2"):
         migrate(database)
 
 

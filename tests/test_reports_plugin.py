@@ -6,6 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from test_reports_ledger import load_of
+from test_reports_speed import load_labels
 from test_reports_summary import item_of, labels_of
 
 from reports.book import Book
@@ -27,6 +29,7 @@ class Hooks:
     def pytest_weighbridge_session_started(self, provenance): ...
     def pytest_weighbridge_engine_started(self, labels, description): ...
     def pytest_weighbridge_run_finished(self, run, labels): ...
+    def pytest_weighbridge_load_finished(self, run, labels): ...
     def pytest_weighbridge_judged(self, verdict): ...
 
 def pytest_addhooks(pluginmanager):
@@ -50,6 +53,17 @@ def test_measures(hook):
     hook.pytest_weighbridge_engine_started(labels=labels, description={"seconds": 3.0})
     hook.pytest_weighbridge_run_finished(run=run_of(1), labels=labels)
     hook.pytest_weighbridge_run_finished(run=run_of(2), labels=labels)
+"""
+
+LOADS = """
+from test_reports_ledger import load_of, speed_verdict
+from test_reports_speed import load_labels
+
+def test_loads(hook):
+    hook.pytest_weighbridge_session_started(provenance={"session": "s1", "started": "today"})
+    hook.pytest_weighbridge_engine_started(labels={"combination": "m-vllm-int8"}, description={"seconds": 3.0})
+    hook.pytest_weighbridge_load_finished(run=load_of(1), labels=load_labels("int8"))
+    hook.pytest_weighbridge_judged(verdict=speed_verdict("engine_failed"))
 """
 
 
@@ -94,6 +108,30 @@ def test_quiet_shows_only_the_ranking(suite: pytest.Pytester) -> None:
 
     result.stdout.fnmatch_lines(["Ranking"])
     result.stdout.no_fnmatch_line("What it took")
+
+
+def test_a_session_of_loads_shows_only_the_tables_about_speed(suite: pytest.Pytester) -> None:
+    suite.makepyfile(test_suite=LOADS)
+
+    result = weigh(suite)
+
+    result.stdout.fnmatch_lines(["*= weighbridge =*", "Speed", "Load", "report *report.md", "session  s1"])
+    for absent in ("Ranking", "What it took", "By task", "Side by side", "Speed by metric"):
+        result.stdout.no_fnmatch_line(absent)
+
+
+def test_verbose_shows_every_metric_of_a_load_and_quiet_only_the_ranks(suite: pytest.Pytester) -> None:
+    suite.makepyfile(test_suite=LOADS)
+
+    weigh(suite, "-v").stdout.fnmatch_lines(["Speed", "Load", "Speed by metric", "*time_to_first_token.p95*"])
+    weigh(suite, "-q").stdout.no_fnmatch_line("Load")
+
+
+def test_a_session_without_loads_shows_no_table_about_speed(suite: pytest.Pytester) -> None:
+    result = weigh(suite, "-v")
+
+    for absent in ("Speed", "Load", "Side by side", "Speed by metric"):
+        result.stdout.no_fnmatch_line(absent)
 
 
 def test_both_reports_lie_in_the_results_folder(suite: pytest.Pytester) -> None:
@@ -210,6 +248,7 @@ def test_what_a_worker_heard_reaches_the_ledger_of_the_controller(tmp_path: Path
     ledger = Ledger(tmp_path / "ledger.sqlite")
     assert [recorded.run for recorded in ledger.runs("worker-session")] == [run_of(1)]
     assert ledger.engines("worker-session")[0].description == {"seconds": 3.0, "log": "a.log"}
+    assert [recorded.run for recorded in ledger.loads("worker-session")] == [load_of(1)]
     assert ledger.verdicts("worker-session") == [not_measured("accuracy", labels_of("none"), "x", "why")]
 
 
@@ -238,6 +277,7 @@ def heard_by_a_worker(session: str) -> str:
     messenger.session_started({"session": session})
     messenger.engine_started(labels_of("none"), {"seconds": 3.0, "log": Path("a.log")})
     messenger.run_finished(run_of(1), labels_of("none"))
+    messenger.load_finished(load_of(1), load_labels("int8"))
     messenger.judged(not_measured("accuracy", labels_of("none"), "x", "why"))
     messenger.pytest_sessionfinish()
     return str(output[KEY])

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
+from test_reports_speed_tables import example_of_speed
 from test_reports_summary import Told, item_of, labels_of
 
 from reports.layout import NUMBER, TEXT, Column, Table, as_markdown, as_text, escaped, fenced
@@ -50,6 +51,14 @@ def test_the_markdown_report_reads_as_before(snapshot: SnapshotAssertion) -> Non
 
 def test_the_plain_form_of_a_row_is_as_before(snapshot: SnapshotAssertion) -> None:
     assert json.dumps(example().to_dict()["rows"][0], indent=1) == snapshot
+
+
+def test_the_text_report_on_speed_reads_as_before(snapshot: SnapshotAssertion) -> None:
+    assert text(example_of_speed()) == snapshot
+
+
+def test_the_markdown_report_on_speed_reads_as_before(snapshot: SnapshotAssertion) -> None:
+    assert markdown(example_of_speed()) == snapshot
 
 
 def test_one_run_shows_a_dash_for_its_spread(told: Told) -> None:
@@ -153,6 +162,24 @@ def test_no_width_loses_a_cell(width: int | None) -> None:
 
     shown = as_text(table, width)
     assert [one for row in table.rows for one in row if one not in shown] == []
+
+
+def test_a_table_too_wide_on_its_side_shows_as_many_rows_as_there_is_room_for() -> None:
+    wide = Table("Wide", [Column(f"column {i}") for i in range(20)], [[f"{row}" * 9] * 20 for row in range(5)])
+
+    lines = as_text(wide, 40).splitlines()
+    assert [line.split()[2:] for line in lines if line.startswith("column 0")] == [
+        ["000000000", "111111111"],
+        ["222222222", "333333333"],
+        ["444444444"],
+    ]
+
+
+def test_rows_that_begin_alike_stay_together_where_even_their_part_is_too_wide() -> None:
+    columns = [Column("who", TEXT), Column("what"), Column("x" * 30)]
+    table = Table("Parts", columns, [[who * 9, "1", "2"] for who in "aaabbb"])
+
+    assert as_text(table, 39).count("who: ") == 2
 
 
 def test_many_rows_that_begin_alike_are_shown_in_parts() -> None:

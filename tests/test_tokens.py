@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from fixtures.evaluate.tokens import NoTokenizer, Tokens
+from fixtures.evaluate.tokens import Tokens
 from fixtures.models.weights import cache_folder
+from fixtures.protocols import EngineFailed
 
 MODEL = cache_folder() / "models" / "smollm2-135m-instruct" / "bf16"
 prepared = pytest.mark.skipif(not (MODEL / "tokenizer.json").is_file(), reason="the embedded model is not prepared")
@@ -103,7 +104,7 @@ def test_special_tokens_that_the_vocabulary_lacks_are_unknown(folder: Path) -> N
 
 
 def test_a_folder_without_a_tokenizer_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(NoTokenizer, match=r"tokenizer\.json is missing") as refused:
+    with pytest.raises(EngineFailed, match=r"tokenizer\.json is missing") as refused:
         Tokens.load(str(tmp_path))
 
     assert str(tmp_path) in str(refused.value)
@@ -112,7 +113,7 @@ def test_a_folder_without_a_tokenizer_is_refused_by_name(tmp_path: Path) -> None
 def test_a_broken_tokenizer_file_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{}", encoding="utf-8")
 
-    with pytest.raises(NoTokenizer, match=r"tokenizer\.json"):
+    with pytest.raises(EngineFailed, match=r"tokenizer\.json"):
         Tokens.load(str(tmp_path))
 
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from thresholds.catalogue import Threshold
 from thresholds.measurement import ACCURACY, Item, Measurement, Run
+from thresholds.quantities import points
 from thresholds.recording import accuracy_row, as_text
-from thresholds.verdict import Outcome, Verdict, judge, missing, not_measured, points
+from thresholds.verdict import Outcome, Verdict, judge, missing, not_measured
 
 quick = settings(deadline=None, max_examples=50, database=None)
 

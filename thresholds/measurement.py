@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 
 class Direction(StrEnum):
@@ -24,6 +24,11 @@ class Metric:
     direction: Direction
     lowest: float
     highest: float
+
+    @property
+    def bound(self) -> str:
+        """What a threshold of this metric is called."""
+        return "floor" if self.direction is Direction.HIGHER else "ceiling"
 
 
 ACCURACY = Metric("accuracy", "share of the points", Direction.HIGHER, 0.0, 1.0)
@@ -107,6 +112,11 @@ class Run:
         """Questions left without a score because a request failed."""
         return sum(item.failed is not None for item in self.items)
 
+    @property
+    def causes(self) -> list[str]:
+        """Why requests failed, each cause once."""
+        return sorted({item.failed for item in self.items if item.failed})
+
     def to_dict(self) -> dict[str, Any]:
         """A plain form for JSON; `from_dict` is its inverse."""
         return asdict(self)
@@ -118,6 +128,16 @@ class Run:
         return cls(**{**row, "items": items})
 
 
+class Repetition(Protocol):
+    """One run, of a task or of a load, as far as a measurement must know it."""
+
+    @property
+    def failed_requests(self) -> int: ...
+
+    @property
+    def causes(self) -> list[str]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """Samples of one metric with their runs and labels. It cannot exist without samples.
@@ -125,10 +145,11 @@ class Measurement:
     It has no comparison operators: `measurement >= gate` asks the gate.
 
     Attributes:
-        samples: samples[r][i] is the score of item i in run r; every run has the same items.
+        samples: samples[r][i] is the score of item i in run r; every run has the same items. A speed has one a run.
         labels: What was measured, by the names that threshold rows use.
         population: Items that the benchmark has.
         failed_requests: Questions of all runs with a request that was not answered; they are not among the samples.
+            Of a load, its requests without a whole answer.
     """
 
     metric: Metric
@@ -136,7 +157,7 @@ class Measurement:
     labels: Mapping[str, Any]
     population: int
     failed_requests: int = 0
-    runs: tuple[Run, ...] = field(default=(), repr=False)
+    runs: tuple[Repetition, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if not self.samples or not self.samples[0]:
@@ -149,15 +170,32 @@ class Measurement:
                 raise ValueError(f"{self.metric.name} sample {value!r} is outside {low} … {high}")
 
     def __repr__(self) -> str:
-        title = f"{self.metric.name}/{self.labels.get('task')} of {self.labels.get('combination')}"
-        causes = sorted({item.failed for run in self.runs for item in run.items if item.failed})
-        failed = f", {self.failed_requests} failed requests: {causes[0]}" if causes else ""
-        return f"<{title}: {self.value:.4f} over {len(self.samples[0])} questions x {len(self.samples)} runs{failed}>"
+        failed = f", {self.failed_requests} failed requests: {self.causes[0]}" if self.causes else ""
+        value, runs = f"{self.value:.4f}", f"{len(self.samples)} runs"
+        if "workload" in self.labels:
+            value = f"{self.value:.4g} {self.metric.unit}"
+        else:
+            runs = f"{len(self.samples[0])} questions x {runs}"
+        return f"<{title(self.metric.name, self.labels)}: {value} over {runs}{failed}>"
 
     @property
     def value(self) -> float:
         """Mean over all runs and items."""
         return math.fsum(math.fsum(run) for run in self.samples) / (len(self.samples) * len(self.samples[0]))
+
+    @property
+    def causes(self) -> list[str]:
+        """Why requests failed, each cause once."""
+        return sorted({cause for run in self.runs for cause in run.causes})
+
+
+def title(metric: str, labels: Mapping[str, Any]) -> str:
+    """What is spoken of: `accuracy/gsm8k of x`, `time_to_first_token.p95/chat of x`, `goodput/chat of x against y`."""
+    if "workload" not in labels:
+        return f"{metric}/{labels.get('task')} of {labels.get('combination')}"
+    statistic = f".{labels['statistic']}" if labels.get("statistic") else ""
+    against = f" against {labels['against']}" if labels.get("against") else ""
+    return f"{metric}{statistic}/{labels['workload']} of {labels.get('combination')}{against}"
 
 
 def accuracy(runs: Sequence[Run], labels: Mapping[str, Any]) -> Measurement:

@@ -104,6 +104,8 @@ def _explain(error: Any, schema: type[BaseModel]) -> str:
         return f"{name} is {error['input']!r}{did_you_mean(str(error['input']), choices)}"
     said = error["msg"].removeprefix("Value error, ")
     given = error["input"]
+    if path and path[-1].isdigit():  # a row of a list has no name; its keys do not fit together
+        return str(said)
     short = "" if isinstance(given, CommentedMap | CommentedSeq) else f" (got {given!r})"
     return f"{name}: {said[0].lower()}{said[1:]}{short}"
 

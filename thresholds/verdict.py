@@ -1,23 +1,18 @@
 """A measurement held against a threshold: PASS, FAIL, INCONCLUSIVE or NOT_MEASURED, with the reasons in words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from thresholds.catalogue import Threshold
-from thresholds.measurement import Measurement
-from thresholds.statistics import (
-    amount_needed,
-    interval,
-    one_sided,
-    question_error,
-    rerun_error,
-)
+from thresholds.evidence import Evidence, evidence
+from thresholds.measurement import Direction, Measurement, NotMeasured, title
+from thresholds.quantities import distance, told
+from thresholds.recording import recordable
+from thresholds.speed import SPEED
 
 CONFIDENCE = 0.95
-WIDEST = 0.5
-"""Standard error of a score in 0..1 of which nothing is known but one answer."""
 
 
 class Outcome(StrEnum):
@@ -56,131 +51,118 @@ class Verdict:
 
 
 def judge(measurement: Measurement, threshold: Threshold) -> Verdict:
-    """Hold an accuracy against its floor.
+    """Hold a measured value against its floor or ceiling.
 
-    PASS when at or above the floor (`must: show`: shown so with 95 % one-sided), FAIL when shown below,
-    INCONCLUSIVE otherwise. The error is that of another run of the same questions; where the floor speaks of the
-    whole benchmark and a sample was measured, the error of the sample is added. With one run the spread between
-    runs is unknown, and the error of other questions, which is wider, stands in for it.
+    PASS when at the bound or better (`must: show`: shown so with 95 % one-sided), FAIL when shown worse, INCONCLUSIVE
+    otherwise, and for a speed of fewer than 3 runs whatever its value.
+
+    The error of an accuracy is that of another run of the same questions; where the floor speaks of the whole benchmark
+    and a sample was measured, the error of the sample is added. With one run the spread between runs is unknown, and
+    the error of other questions, which is wider, stands in for it. The error of a speed is that of the mean of its
+    runs, s / sqrt(R), with Student's t for R - 1 degrees of freedom.
     """
     if measurement.failed_requests:
         return unanswered(measurement)
-    noise = _noise(measurement, threshold)
-    score, floor = measurement.value, threshold.value
-    reach = one_sided(CONFIDENCE) * noise.error
-    if score >= floor and (threshold.must == "hold" or score - reach >= floor):
-        return _verdict(Outcome.PASS, "at_or_above_floor", measurement, threshold, noise, "at or above its floor")
-    if score + reach < floor:
-        said = f"{points(floor - score)} points below its floor, and shown to be below"
-        return _verdict(Outcome.FAIL, "below_floor", measurement, threshold, noise, said)
-    said = _what_would_show_it(measurement, threshold, abs(score - floor), noise.error)
-    return _verdict(Outcome.INCONCLUSIVE, "too_little_evidence", measurement, threshold, noise, said)
+    known = evidence(measurement, threshold, CONFIDENCE)
+    if known.too_few_runs:
+        said = f"{known.extent} cannot tell a change from noise; {known.advice(0)}"
+        return _verdict(Outcome.INCONCLUSIVE, "too_few_runs", measurement, threshold, known, said)
+    better, worse, sign = ("above", "below", 1) if _has_floor(measurement) else ("below", "above", -1)
+    bound, value, limit = measurement.metric.bound, sign * measurement.value, sign * threshold.value
+    if value >= limit and (threshold.must == "hold" or value - known.reach >= limit):
+        said = f"at or {better} its {bound}"
+        return _verdict(Outcome.PASS, f"at_or_{better}_{bound}", measurement, threshold, known, said)
+    apart = distance(measurement.metric, measurement.value, threshold.value)
+    if value + known.reach < limit:
+        said = f"{apart} {worse} its {bound}, and shown to be {worse}"
+        return _verdict(Outcome.FAIL, f"{worse}_{bound}", measurement, threshold, known, said)
+    side = "below" if measurement.value < threshold.value else "above"
+    advice = known.advice(abs(measurement.value - threshold.value))
+    said = f"{apart} {side} its {bound} is within the noise of {known.noise}; {advice}"
+    return _verdict(Outcome.INCONCLUSIVE, "too_little_evidence", measurement, threshold, known, said)
 
 
 def not_measured(metric: str, labels: Mapping[str, Any], reason: str, message: str) -> Verdict:
     """The verdict on something that could not be measured."""
     first, *rest = message.splitlines()
-    lines = (f"{_title(metric, labels)}: NOT_MEASURED ({reason}) - {first}", *rest)
+    lines = (f"{title(metric, labels)}: NOT_MEASURED ({reason}) - {first}", *rest)
     return Verdict(Outcome.NOT_MEASURED, reason, metric, labels, lines)
 
 
 def unanswered(measurement: Measurement) -> Verdict:
-    """The verdict on a measurement some of whose questions have no answer."""
-    causes = sorted({item.failed for run in measurement.runs for item in run.items if item.failed})
-    message = "\n".join(
-        [
-            f"questions without an answer: {measurement.failed_requests}; a failed request is no wrong answer",
-            *(f"cause     {cause}" for cause in causes[:3]),
-        ]
-    )
-    return not_measured(measurement.metric.name, measurement.labels, "failed_requests", message)
+    """The verdict on a measurement some of whose requests have no answer."""
+    metric, count = measurement.metric.name, measurement.failed_requests
+    if metric in SPEED:
+        return not_measured(metric, measurement.labels, "failed_requests", failed_load(count, measurement.causes))
+    said = f"questions without an answer: {count}; a failed request is no wrong answer"
+    return not_measured(metric, measurement.labels, "failed_requests", _with_causes(said, measurement.causes))
+
+
+def failed_load(count: int, causes: Sequence[str]) -> str:
+    """Why a load with failed requests is no measurement."""
+    return _with_causes(f"requests without a whole answer: {count}; without them the load was a lighter one", causes)
+
+
+def _with_causes(said: str, causes: Sequence[str]) -> str:
+    return "\n".join([said, *(f"cause     {cause}" for cause in causes[:3])])
 
 
 def missing(measurement: Measurement, where: str, row: str) -> Verdict:
     """The verdict on a measurement for which nobody has said what is good enough."""
-    title = _title(measurement.metric.name, measurement.labels)
-    lines = (
-        f"{title}: FAIL - it has no floor; measured {points(measurement.value)}",
-        f"accept it by adding to {where} under `accuracy:` (or run with --record, at least twice):",
+    metric, labels = measurement.metric, measurement.labels
+    of_speed = metric.name in SPEED
+    on = f" on {labels['hardware']}" if of_speed and not labels.get("against") else ""
+    first = (
+        f"{title(metric.name, labels)}: FAIL - it has no {metric.bound}{on}; measured {told(metric, measurement.value)}"
+    )
+    section, times = ("speed", "at least 3 times") if of_speed else ("accuracy", "at least twice")
+    lines: tuple[str, ...] = (
+        first,
+        f"accept it by adding to {where} under `{section}:` (or run with --record, {times}):",
         f"  - {row}",
     )
-    return Verdict(
-        Outcome.FAIL, "missing_threshold", measurement.metric.name, measurement.labels, lines, measurement.value
-    )
+    if of_speed and (refused := _refusal(measurement)):
+        lines = (first, f"nothing can be added to {where} yet: {refused}")
+    return Verdict(Outcome.FAIL, "missing_threshold", metric.name, labels, lines, measurement.value)
 
 
-def points(share: float) -> str:
-    """A share of 1 in percentage points, to one decimal."""
-    return f"{100 * share:.1f}"
+def _refusal(measurement: Measurement) -> str | None:
+    try:
+        recordable(measurement)
+    except NotMeasured as error:
+        return str(error)
+    return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Noise:
-    """A standard error, and what would have to be done again to see it."""
-
-    error: float
-    of: str
-
-
-def _noise(measurement: Measurement, threshold: Threshold) -> _Noise:
-    questions = question_error(measurement.samples)
-    between_runs = rerun_error(measurement.samples)
-    if between_runs is None:
-        return _Noise(WIDEST if questions is None else questions, "one run, so over other questions")
-    if threshold.exact:
-        return _Noise(between_runs, "another run of the same questions")
-    sampling = question_error(measurement.samples, measurement.population)
-    sampling = WIDEST if sampling is None else sampling
-    return _Noise((between_runs**2 + sampling**2) ** 0.5, "another run, and the questions not asked")
+def _has_floor(measurement: Measurement) -> bool:
+    return measurement.metric.direction is Direction.HIGHER
 
 
 def _verdict(
-    outcome: Outcome, reason: str, measurement: Measurement, threshold: Threshold, noise: _Noise, said: str
+    outcome: Outcome, reason: str, measurement: Measurement, threshold: Threshold, known: Evidence, said: str
 ) -> Verdict:
-    metric = measurement.metric
-    low, high = interval(measurement.value, noise.error, CONFIDENCE, metric.lowest, metric.highest)
-    span = f"{CONFIDENCE:.0%} interval {points(low)} to {points(high)}: {noise.of}"
+    metric, value, required = measurement.metric, measurement.value, threshold.value
+    low, high = known.span or (None, None)
+    ends = " to ".join(told(metric, end) for end in known.span or ())
+    span = f"{CONFIDENCE:.0%} interval {ends}: {known.of}; " if ends else ""
     shown_by = " and must be shown" if threshold.must == "show" else ""
-    accepted = f"accepted at {points(threshold.row['measured'])}, run {threshold.row['run']}"
+    accepted = f"accepted at {told(metric, threshold.row['measured'])}, run {threshold.row['run']}"
+    sign = ">=" if _has_floor(measurement) else "<="
     lines = (
-        f"{_title(metric.name, measurement.labels)}: {outcome} - {said}",
-        f"measured  {points(measurement.value)} ({span}; {_extent(measurement)})",
-        f"required  >= {points(threshold.value)}{shown_by}   {threshold.where} ({accepted})",
+        f"{title(metric.name, measurement.labels)}: {outcome} - {said}",
+        f"measured  {told(metric, value)} ({span}{known.extent})",
+        f"required  {sign} {told(metric, required)}{shown_by}   {threshold.where} ({accepted})",
     )
     return Verdict(
-        outcome,
-        reason,
-        metric.name,
-        measurement.labels,
-        lines,
-        measurement.value,
-        low,
-        high,
-        threshold.value,
-        measurement.value - threshold.value,
-        threshold.where,
+        outcome=outcome,
+        reason=reason,
+        metric=metric.name,
+        labels=measurement.labels,
+        lines=lines,
+        measured=value,
+        low=low,
+        high=high,
+        required=required,
+        headroom=value - required if _has_floor(measurement) else required - value,
+        where=threshold.where,
     )
-
-
-def _extent(measurement: Measurement) -> str:
-    count, runs = len(measurement.samples[0]), len(measurement.samples)
-    of = f" of {measurement.population}" if measurement.population > count else ""
-    return f"{count}{of} questions, {runs} {'run' if runs == 1 else 'runs'}"
-
-
-def _what_would_show_it(measurement: Measurement, threshold: Threshold, margin: float, error: float) -> str:
-    runs, count = len(measurement.samples), len(measurement.samples[0])
-    side = "below" if measurement.value < threshold.value else "above"
-    what = f"{points(margin)} points {side} its floor is within the noise of {count} questions x {runs} runs"
-    if runs == 1:
-        return f"{what}; run it at least twice (--runs 2), so that the spread between runs is known"
-    needed = amount_needed(runs, error, margin, CONFIDENCE)
-    if needed is None:
-        return f"{what}; it lies exactly on it"
-    if not threshold.exact:
-        return f"{what}; about {min(measurement.population, count * needed // runs)} questions would show it"
-    return f"{what}; about {needed} runs would show it (--max-runs {needed})"
-
-
-def _title(metric: str, labels: Mapping[str, Any]) -> str:
-    return f"{metric}/{labels['task']} of {labels['combination']}"
