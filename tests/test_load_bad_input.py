@@ -130,7 +130,7 @@ def test_a_server_that_dies_in_the_middle_ends_the_load_early_and_the_unsent_are
     assert set(failures) <= {"connection_closed", "connection_reset", "connection_refused"}
     assert failures["connection_refused"] > 0
     assert sum(failures.values()) >= 8
-    assert 15 <= loaded.outcome.requests <= 60
+    assert 15 <= loaded.outcome.requests < 350
     assert max(loaded.latencies()) < 4
 
 
@@ -220,16 +220,19 @@ def test_bytes_that_are_no_answer_are_counted_by_what_is_wrong_with_them(said: b
     assert loaded.failures == {cause: 2}
 
 
-def test_bytes_that_nobody_asked_for_harm_no_request() -> None:
+def test_bytes_that_nobody_asked_for_cost_no_request() -> None:
+    """They come while the connection is idle: between two requests lies a quarter of a second."""
+
     def talk(one: Talk) -> None:
-        one.say(b"surprise")
-        always(answer())(one)
+        while one.hear() is not None:
+            one.say(answer())
+            time.sleep(0.05)
+            one.say(b"surprise")
 
     with RawServer(talk) as server:
-        loaded = load(server.url, workload(requests=2), seconds=LIMIT)
+        loaded = load(server.url, workload(rate=4, process="constant", requests=3))
 
-    assert set(loaded.failures) <= {"connection_closed", "connection_reset", "broken_http"}
-    assert loaded.seconds < 5
+    assert (loaded.outcome.requests, loaded.failures) == (3, {})
 
 
 @pytest.mark.parametrize("rate", [None, 100.0])

@@ -93,6 +93,22 @@ def test_a_connection_serves_one_answer_after_the_other_chunk_by_chunk() -> None
     assert [len(trace.pieces) for trace in traces] == [2, 2]
 
 
+@pytest.mark.parametrize("said", [b"surprise", chunk(b"surprise")], ids=["plain", "chunk"])
+def test_bytes_that_nobody_asked_for_end_the_idle_connection_and_belong_to_no_answer(said: bytes) -> None:
+    owner = Owner()
+    one = Connection(owner)
+    one.connection_made(Wire())  # type: ignore[arg-type]
+    one.send(Trace(0, 0.0), b"POST")
+    one.data_received(answer())
+
+    one.data_received(said)
+
+    owner.loop.close()
+    (trace,) = owner.over
+    assert (one.transport, trace.failed) == (None, None)
+    assert b"".join(piece for _, piece in trace.pieces) == stream()
+
+
 @pytest.mark.parametrize(
     "data", [b"5\r\nhello", b"5;x=1\r\nhello\r\n", b"5\r\nhell\r\n", b"6\r\nhello\r\n", b"0\r\n\r\n", b"\r\n", b""]
 )
