@@ -31,6 +31,7 @@ parity: $(INSTALLED)  ## our scores and wall time beside stock lm-eval's, on one
 bench: $(INSTALLED)  ## our load client and vLLM's beside the record of a server with a known schedule
 	@$(PY) -m fixtures.models.embedded
 	$(PY) -m tests.load_bench $(ARGS)
+	$(PY) -m tests.planted_slowdown
 
 lint: $(INSTALLED)
 	$(PY) -m ruff check .

@@ -7,7 +7,7 @@ from statistics import fmean, pstdev
 
 import pytest
 from fake_engine import FakeEngine, Schedule
-from test_load_servers import RawServer, Talk, always, answer, load, plan_of, workload
+from load_servers import RawServer, Talk, always, answer, load, plan_of, workload
 
 from fixtures.load.arrivals import TICK, due_times
 from fixtures.load.metrics import samples

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from fake_engine import FakeEngine, Fault, Schedule
-from test_load_servers import (
+from load_servers import (
     HEAD,
     LAST_CHUNK,
     RawServer,

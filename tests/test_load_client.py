@@ -10,7 +10,7 @@ import pytest
 from fake_engine import FakeEngine, Fault, Schedule, Script
 from hypothesis import given
 from hypothesis import strategies as st
-from test_load_servers import HEAD, LAST_CHUNK, RawServer, Talk, answer, chunk, event, load, stream, workload
+from load_servers import HEAD, LAST_CHUNK, RawServer, Talk, answer, chunk, event, load, stream, workload
 
 from fixtures.load import connection
 from fixtures.load.client import Client

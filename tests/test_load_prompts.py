@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_load_servers import workload
+from load_servers import workload
 
 from fixtures.evaluate.tokens import Tokens
 from fixtures.load.prompts import Prompt, Source, as_text, as_turns, from_file, length, source

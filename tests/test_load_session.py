@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import pytest
 from fake_engine import FakeEngine, Fault, Schedule, Script
-from test_load_servers import RawServer, always, answer, workload
+from load_servers import RawServer, always, answer, workload
 
 from fixtures import matrix
 from fixtures.evaluate.tokens import Tokens

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from test_load_servers import HEAD, LAST_CHUNK, RawServer, Talk, always, answer, chunk, load, stream, workload
+from load_servers import HEAD, LAST_CHUNK, RawServer, Talk, always, answer, chunk, load, stream, workload
 from test_load_session import combinations_in, once, running
 
 from thresholds.measurement import NotMeasured

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from fake_engine import FakeEngine, Fault, Schedule, Script
-from test_load_servers import event, load, workload
+from load_servers import event, load, workload
 
 from fixtures.load.connection import Trace
 from fixtures.load.outcome import Outcome, outcome

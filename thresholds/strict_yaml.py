@@ -94,7 +94,7 @@ _TYPES = frozenset({"bool", "float", "int", "str"})
 
 def _explain(error: Any, schema: type[BaseModel]) -> str:
     path = [str(step) for step in _keys_only(error["loc"]) if isinstance(step, int) or step.replace("_", "").isalnum()]
-    name = path[-1] if path else "the file"
+    name = next((step for step in reversed(path) if not step.isdigit()), "the file")
     if error["type"] == "extra_forbidden":
         return f"unknown key {name!r}{did_you_mean(name, _keys_beside(schema, error['loc'][:-1]))}"
     if error["type"] == "missing":
