@@ -66,7 +66,7 @@ _ALWAYS: Cells = {
     "steady time": lambda took: duration(took.seconds),
     "late mean ms": lambda took: milliseconds(took.lateness_mean),
     "late p99 ms": lambda took: milliseconds(took.lateness_p99),
-    "tokens/chunk": lambda took: figure(took.tokens_per_chunk),
+    "tokens/read": lambda took: figure(took.tokens_per_chunk),
     "tokens server / client": _tokens,
     "prefix cache hits": lambda took: percent(took.prefix_cache_hits),
 }

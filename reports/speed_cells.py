@@ -80,7 +80,9 @@ def asked(details: LoadDetails | None) -> str:
         return UNKNOWN
     said = [
         None if details.rate is None else f"{details.rate:g} requests/s",
-        None if details.streams is None else f"{count(details.streams)} streams",
+        None
+        if details.streams is None
+        else f"{count(details.streams)} {'stream' if details.streams == 1 else 'streams'}",
     ]
     return ", ".join(one for one in said if one) or UNKNOWN
 

@@ -16,7 +16,7 @@ SPEED_NAMES = {
     "total_tokens_per_second": "total tokens/s",
     "requests_per_second": "requests/s",
 }
-IN_MILLISECONDS = ("time_to_first_token", "time_per_output_token", "inter_token_latency")
+IN_MILLISECONDS = ("time_to_first_token", "time_per_output_token", "inter_token_latency", "request_latency")
 
 
 def points(share: float | None) -> str:
