@@ -171,6 +171,8 @@ def quiet(checkout: Callable[[], Weighbridge]) -> Iterator[dict[str, Heard]]:
         heard = {"not asked": inner.run("-p", "benchmark")}
         sound = ("-p", "benchmark", "--combination", "tiny-remote-unquantized")
         heard["disabled"] = inner.run(*sound, "--benchmark-disable")
+        heard["left out"] = inner.run(*sound, "--benchmark-skip")
+        heard["nothing else"] = inner.run(*sound, "--benchmark-only")
         yield heard
 
 
@@ -195,3 +197,17 @@ def test_disabled_benchmarks_leave_the_gates_alone(quiet: dict[str, Heard]) -> N
     heard = quiet["disabled"]
 
     assert (heard.code, {verdict["outcome"] for verdict in heard.verdicts}) == (0, {"PASS"})
+
+
+def test_leaving_benchmarks_out_leaves_no_gate_out(quiet: dict[str, Heard]) -> None:
+    heard = quiet["left out"]
+
+    assert (heard.code, {verdict["outcome"] for verdict in heard.verdicts}) == (0, {"PASS"})
+    assert "skipped" not in heard.output
+
+
+def test_asking_for_benchmarks_alone_is_refused_because_it_would_skip_gates(quiet: dict[str, Heard]) -> None:
+    heard = quiet["nothing else"]
+
+    assert heard.code == 4
+    assert "--benchmark-only would skip gates; choose them with -m 'throughput or latency'" in heard.output

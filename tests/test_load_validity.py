@@ -10,7 +10,7 @@ from load_servers import event, load, workload
 from fixtures.load.connection import Trace
 from fixtures.load.outcome import Outcome, outcome
 from fixtures.load.run import Driven, Plan
-from fixtures.load.workload import Workload
+from fixtures.load.workload import Prompts, Workload
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -164,3 +164,25 @@ def test_streams_that_were_not_under_way_make_a_load_invalid(streams: int, gap: 
 
 def test_an_open_loop_promises_no_number_of_streams() -> None:
     assert by_hand(rate=2.0, gap=0.5) is None
+
+
+def test_prompts_that_should_be_new_but_come_from_a_cache_make_a_load_invalid(fake_engine: FakeEngine) -> None:
+    fake_engine.script = Script(schedule=STEADY, cached=0.5)
+
+    invalid = told(fake_engine).invalid
+
+    assert invalid is not None
+    assert invalid == (
+        "prefix_cache_helped",
+        (
+            "50% of the prompt tokens came from the server's prefix cache, though every prompt should be new; "
+            "give --seed another value, or restart the server"
+        ),
+    )
+
+
+def test_a_shared_prefix_may_come_from_a_cache(fake_engine: FakeEngine) -> None:
+    fake_engine.script = Script(schedule=STEADY, cached=0.5)
+    form = workload(streams=8, requests=8, prompts=Prompts(tokens=8, shared_prefix=4))
+
+    assert told(fake_engine, form).invalid is None

@@ -281,3 +281,18 @@ def test_two_sessions_get_different_gpus(
     for lease in leases:
         lease.release()
     placement.acquire(pair[0]).release()
+
+
+def test_an_engine_that_found_no_room_beside_another_may_still_start_alone(
+    pool: Pool, pair: tuple[Combination, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, quantized = pair
+    pool.get(plain)
+    monkeypatch.setattr(StubEngine, "trouble", EngineFailed("out_of_memory", "no room for two"))
+    for _ in range(2):
+        with pytest.raises(EngineFailed, match="no room for two"):
+            pool.get(quantized, beside=plain)
+    monkeypatch.setattr(StubEngine, "trouble", None)
+
+    assert pool.get(quantized).combination is quantized
+    assert StubEngine.events.count("start w8a8") == 2

@@ -11,8 +11,11 @@ from conftest import Heard, Weighbridge
 from thresholds.catalogue import Catalogue
 
 CHAT = {"arrivals": {"concurrency": 2}, "requests": 6, "latencies": {"request_latency": ["p50"]}}
-STALE = "  - {metric: goodput, workload: chat, engine: remote, hardware: remote, floor: 1, measured: 2, runs: 3, "
-ELSEWHERE = STALE.replace("goodput", "output_tokens_per_second").replace("hardware: remote", "hardware: 8 x H200")
+STALE = (
+    "  - {metric: output_tokens_per_second, workload: gone, engine: remote, hardware: remote, floor: 1, measured: 2,"
+    " runs: 3, "
+)
+ELSEWHERE = STALE.replace("workload: gone", "workload: chat").replace("hardware: remote", "hardware: 8 x H200")
 ORIGIN = "run: earlier, because: a test wants it}\n"
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fixtures.accepting import Accepting
 from thresholds.catalogue import Catalogue, Threshold
 from thresholds.measurement import Measurement, Metric, NotMeasured
 from thresholds.recording import as_text, margin, recordable, speed_row, write
@@ -26,6 +27,8 @@ LABELS: Mapping[str, Any] = {
     "max_model_len": None,
     "tensor_parallel": 1,
     "chat": False,
+    "temperature": None,
+    "top_p": None,
     "hardware": "2 x Intel(R) Xeon(R) Processor",
     "against": None,
 }
@@ -224,3 +227,32 @@ def test_an_unchanged_engine_raises_at_most_10_false_alarms_in_1000_later_sessio
         alarms += not judge(later, Threshold(OUTPUT_TOKENS_PER_SECOND, row["floor"], "hold", "smol.yaml:3", row))
 
     assert alarms <= 10
+
+
+def accepting(folder: Path, *, record: bool = False) -> Accepting:
+    (folder / "smol.yaml").touch()
+    if not (folder / "smol.yaml").read_text(encoding="utf-8"):
+        (folder / "smol.yaml").write_text("model: smol\n", encoding="utf-8")
+    return Accepting(Catalogue.load(folder), "a session", record=record)
+
+
+def test_a_threshold_that_was_accepted_for_another_load_of_the_same_name_fails(tmp_path: Path) -> None:
+    accepting(tmp_path, record=True).verdict(measured(100, 101, 102, asks="11111111"), "2 x cores", "pytest")
+    again = accepting(tmp_path)
+
+    same = again.verdict(measured(100, 101, 102, asks="11111111"), "2 x cores", "pytest")
+    other = again.verdict(measured(100, 101, 102, asks="22222222"), "2 x cores", "pytest")
+
+    assert same.outcome == "PASS"
+    assert (other.outcome, other.reason) == ("FAIL", "threshold_of_another_load")
+    assert other.lines[1] == ("that asked 11111111, this asks 22222222; give the new load a new name, or accept it:")
+
+
+def test_two_combinations_that_share_a_row_record_it_once(tmp_path: Path) -> None:
+    session = accepting(tmp_path, record=True)
+
+    session.verdict(measured(100, 101, 102, max_tokens=256), "2 x cores", "pytest")
+    second = session.verdict(measured(90, 91, 92, max_tokens=512), "2 x cores", "pytest")
+
+    assert second.lines[-1] == "not recorded: another combination of this run has its row"
+    assert len(Catalogue.load(tmp_path).rows) == 1

@@ -21,6 +21,8 @@ LABELS: Mapping[str, Any] = {
     "max_model_len": None,
     "tensor_parallel": 1,
     "chat": False,
+    "temperature": None,
+    "top_p": None,
     "hardware": "2 x Xeon",
     "against": None,
 }

@@ -106,9 +106,11 @@ def speed_row(measurement: Measurement, *, measured_on: str, run: str) -> dict[s
     sign, rounding = (-1, ROUND_FLOOR) if metric.bound == "floor" else (1, ROUND_CEILING)
     bound = Context(prec=3, rounding=rounding).create_decimal(repr(value + sign * margin(measurement)))
     origin = {"measured_on": measured_on} if against else {}
+    asks = {"asks": labels["asks"]} if labels.get("asks") else {}
     return {
         "metric": metric.name,
         **keys,
+        **asks,
         metric.bound: float(bound),
         "measured": float(f"{value:.4g}"),
         "runs": len(measurement.samples),
@@ -184,7 +186,7 @@ def _parts(measurement: Measurement) -> str:
     )
 
 
-_QUOTED = ("hardware", "measured_on", "run", "because")
+_QUOTED = ("asks", "hardware", "measured_on", "run", "because")
 
 
 def _flow(row: Mapping[str, Any]) -> CommentedMap:

@@ -42,10 +42,12 @@ SPEED_KEYS = (
     "max_model_len",
     "tensor_parallel",
     "chat",
+    "temperature",
+    "top_p",
     "hardware",
     "against",
 )
-"""Labels by which a speed row is found. Sampling is none of them: the workload sets the output lengths."""
+"""Labels by which a speed row is found. `max_tokens` is none of them: the workload sets the output lengths."""
 
 
 class AccuracyRow(BaseModel):
@@ -102,6 +104,9 @@ class SpeedRow(BaseModel):
     max_model_len: Count | None = None
     tensor_parallel: Count = 1
     chat: bool = False
+    temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
+    asks: Word | None = None
     hardware: Written | None = None
     against: Word | None = None
     floor: Positive | None = None
@@ -120,7 +125,7 @@ class SpeedRow(BaseModel):
             raise ValueError(f"no speed has this name{did_you_mean(value, SPEED)}")
         return value
 
-    @field_validator("floor", "ceiling", "measured", mode="before")
+    @field_validator("floor", "ceiling", "measured", "temperature", "top_p", mode="before")
     @classmethod
     def _numbers_are_numbers(cls, value: Any) -> Any:
         return _number(value)

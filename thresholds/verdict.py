@@ -126,6 +126,20 @@ def missing(measurement: Measurement, where: str, row: str) -> Verdict:
     return Verdict(Outcome.FAIL, "missing_threshold", metric.name, labels, lines, measurement.value)
 
 
+def of_another_load(measurement: Measurement, threshold: Threshold, row: str) -> Verdict:
+    """The verdict on a load that asks something else than the one of its threshold, though it has its name."""
+    metric, labels = measurement.metric, measurement.labels
+    said = f"the {metric.bound} at {threshold.where} was accepted for another load of this name"
+    lines = (
+        f"{title(metric.name, labels)}: FAIL - {said}; measured {told(metric, measurement.value)}",
+        f"that asked {threshold.row['asks']}, this asks {labels['asks']}; give the new load a new name, or accept it:",
+        f"  - {row}",
+    )
+    return Verdict(
+        Outcome.FAIL, "threshold_of_another_load", metric.name, labels, lines, measurement.value, where=threshold.where
+    )
+
+
 def _refusal(measurement: Measurement) -> str | None:
     try:
         recordable(measurement)
