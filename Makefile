@@ -22,8 +22,8 @@ test: $(INSTALLED)  ## the project's own proof, one real engine included
 	@$(PY) -m fixtures.models.embedded
 	$(PY) -m pytest tests/ $(ARGS)
 
-test-fast: $(INSTALLED)  ## the same without the real engine
-	$(PY) -m pytest tests/ -m "not real_engine" $(ARGS)
+test-fast: $(INSTALLED)  ## the same without the real engine, on two cores
+	$(PY) -m pytest tests/ -m "not real_engine" -n 2 --dist loadfile $(ARGS)
 
 parity: $(INSTALLED)  ## our scores and wall time beside stock lm-eval's, on one server (needs ROWS=folder)
 	$(PY) -m tests.parity $(ROWS) $(ARGS)

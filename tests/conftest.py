@@ -150,7 +150,10 @@ class Weighbridge:
         return subprocess.Popen(
             [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *suites, *folders, *words],
             cwd=self.path,
-            env={**os.environ, **self.environment},
+            env={
+                **{name: v for name, v in os.environ.items() if not name.startswith("PYTEST_XDIST")},
+                **self.environment,
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
