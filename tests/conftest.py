@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -147,13 +148,15 @@ class Weighbridge:
         suites = [] if any(word.startswith("suites") for word in words) else ["suites"]
         self._started = time.monotonic()
         folders = ["--matrix", "matrix.yaml", "--thresholds", "thresholds", "--results", "results"]
+        # What an outer pytest or a CI system tells its children is not for ours: with CI set, pytest says all twice.
+        outer = {
+            n: v for n, v in os.environ.items() if not n.startswith("PYTEST_XDIST") and n not in {"CI", "BUILD_NUMBER"}
+        }
         return subprocess.Popen(
             [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *suites, *folders, *words],
             cwd=self.path,
-            env={
-                **{name: v for name, v in os.environ.items() if not name.startswith("PYTEST_XDIST")},
-                **self.environment,
-            },
+            env={**outer, **self.environment},
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - a job in the background ignores it
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
