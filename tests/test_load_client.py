@@ -121,8 +121,14 @@ def test_a_size_that_only_python_can_read_is_left_to_the_parser(size: bytes) -> 
     assert whole_chunk(size + b"\r\nhello\r\n") == b""
 
 
-def test_a_whole_chunk_is_its_body() -> None:
-    assert whole_chunk(b"0A\r\n0123\r\n6789\r\n") == b"0123\r\n6789"
+@pytest.mark.parametrize("body", [b"0123\r\n6789", b"x", b"y" * 255, b"z" * 256, b"w" * 4000])
+def test_a_whole_chunk_is_its_body(body: bytes) -> None:
+    assert whole_chunk(chunk(body)) == body
+
+
+@pytest.mark.parametrize("data", [b"0A\r\n0123456789\r\n", b"00a\r\n0123456789\r\n", chunk(b"v" * 5000)])
+def test_a_chunk_that_is_written_unusually_or_is_long_is_left_to_the_parser(data: bytes) -> None:
+    assert whole_chunk(data) == b""
 
 
 @pytest.mark.parametrize(
