@@ -7,7 +7,7 @@ from typing import Any
 
 from reports.ledger import RecordedRun
 from thresholds.measurement import Item, Measurement, NotMeasured, Run, accuracy
-from thresholds.statistics import interval, question_error, rerun_error, run_to_run_deviation
+from thresholds.statistics.means import interval, question_error, rerun_error, run_to_run_deviation
 from thresholds.verdict import CONFIDENCE, Outcome, Verdict
 
 WORST_FIRST = (Outcome.FAIL, Outcome.NOT_MEASURED, Outcome.INCONCLUSIVE, Outcome.PASS)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thresholds.statistics import later_reach, mean_reach, runs_needed, student_reach
+from thresholds.statistics.runs import later_reach, mean_reach, runs_needed, student_reach
 
 quick = settings(deadline=None, max_examples=50, database=None)
 confidence = st.sampled_from([0.5, 0.8, 0.9, 0.95, 0.99, 0.999])

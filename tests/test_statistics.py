@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thresholds.statistics import (
+from thresholds.statistics.means import (
     amount_needed,
     interval,
     item_means,

@@ -12,17 +12,8 @@ from statistics import stdev
 from thresholds.catalogue import Threshold
 from thresholds.measurement import Measurement
 from thresholds.speed import SPEED
-from thresholds.statistics import (
-    LEAST_RUNS,
-    amount_needed,
-    interval,
-    mean_reach,
-    one_sided,
-    question_error,
-    rerun_error,
-    run_means,
-    runs_needed,
-)
+from thresholds.statistics.means import amount_needed, interval, one_sided, question_error, rerun_error, run_means
+from thresholds.statistics.runs import LEAST_RUNS, mean_reach, runs_needed
 
 WIDEST = 0.5
 """Standard error of a score in 0..1 of which nothing is known but one answer."""

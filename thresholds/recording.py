@@ -31,7 +31,8 @@ from thresholds.measurement import Measurement, NotMeasured
 from thresholds.quantities import percent
 from thresholds.rows import ACCURACY_KEYS, SPEED_KEYS, AccuracyRow, SpeedRow
 from thresholds.speed import SPEED
-from thresholds.statistics import LEAST_RUNS, later_reach, one_sided, rerun_error, run_means
+from thresholds.statistics.means import one_sided, rerun_error, run_means
+from thresholds.statistics.runs import LEAST_RUNS, later_reach
 from thresholds.strict_yaml import InvalidFile
 
 FALSE_ALARM = 0.005

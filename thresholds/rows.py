@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from thresholds.measurement import Metric
 from thresholds.speed import LATENCIES, SPEED, STATISTICS, ratio_of
-from thresholds.statistics import LEAST_RUNS
+from thresholds.statistics.runs import LEAST_RUNS
 from thresholds.strict_yaml import did_you_mean
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]

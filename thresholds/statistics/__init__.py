@@ -1,0 +1,1 @@
+"""Uncertainty: pure functions, each with its formula and where it comes from."""
