@@ -5,12 +5,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from reports.baselines import earlier
 from reports.ledger import FILE, Ledger
 from reports.migrations import LedgerUnreadable
 from reports.summary import Summary, summarise
 from reports.tables import markdown
 from thresholds.measurement import Run
+from thresholds.recorded import Recorded
 from thresholds.speed import LoadRun
+from thresholds.upgrade import ACCURACY_DIFFERENCE
 from thresholds.verdict import Verdict
 
 
@@ -51,6 +54,12 @@ class Book:
     def judged(self, verdict: Verdict) -> None:
         """Record a verdict."""
         self._record(lambda ledger, session: ledger.record_verdict(session, verdict))
+
+    def earlier(self, labels: Mapping[str, Any]) -> list[Recorded]:
+        """Sessions of this ledger that judged the same upgrade before."""
+        if self._ledger is None or self.session is None:
+            return []
+        return earlier(self._ledger, self.session, labels, ACCURACY_DIFFERENCE.name)
 
     def finish(self, exit_status: int, step_summary: str | None = None) -> int:
         """Close the session and write the reports, the Markdown also to the end of the file `step_summary`.

@@ -11,16 +11,19 @@ from typing import Any
 
 import pytest
 
+from reports.baselines import recorded
 from reports.book import Book
 from reports.handover import KEY, Listener, Messenger, tell_again
+from reports.migrations import LedgerUnreadable
 from reports.tables import TABLES, text
-from thresholds.measurement import Run
+from thresholds.measurement import NotMeasured, Run
+from thresholds.recorded import Recorded
 from thresholds.speed import LoadRun
 from thresholds.verdict import Verdict
 
 BOOK = pytest.StashKey[Book]()
-QUIET = ("ranking", "speed", "ratios")
-USUAL = ("ranking", "took", "speed", "ratios", "load")
+QUIET = ("upgrade", "ranking", "speed", "ratios")
+USUAL = ("upgrade", "ranking", "took", "speed", "ratios", "load")
 
 
 class Ears:
@@ -64,6 +67,22 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     config.stash[BOOK] = Book(Path(config.getoption("results", default="results")))
     config.pluginmanager.register(Ears(config.stash[BOOK]), "weighbridge-ears")
+
+
+@pytest.hookimpl(trylast=True, optionalhook=True)
+def pytest_weighbridge_baseline(config: pytest.Config, source: str) -> Recorded:
+    """A session of a ledger: see fixtures/hookspecs.py."""
+    try:
+        return recorded(Path(config.getoption("results")), source)
+    except (LedgerUnreadable, NotMeasured) as error:
+        raise pytest.UsageError(f"--baseline {source}: {error}") from None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_weighbridge_earlier(config: pytest.Config, labels: Mapping[str, Any]) -> list[Recorded]:
+    """The sessions of this ledger that judged the same: see fixtures/hookspecs.py."""
+    book = config.stash.get(BOOK, None)
+    return [] if book is None else book.earlier(labels)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -8,7 +8,8 @@ from statistics import stdev
 from typing import Any
 
 from reports.ledger import RecordedEngine, RecordedRun
-from reports.scores import TaskScore, comparable, completion_tokens, prompt_tokens, rate, task_score
+from reports.scores import TaskScore, answers_of, comparable, completion_tokens, prompt_tokens, rate, task_score
+from reports.ties import Contender, Place, places
 from thresholds.measurement import ACCURACY, Run
 from thresholds.verdict import Outcome, Verdict
 
@@ -18,8 +19,12 @@ class Row:
     """One combination over all tasks. None is unknown.
 
     Attributes:
-        rank: 1 is the highest mean. A combination that lacks tasks ranks behind those that have all; without any
-            finished run it has no rank.
+        rank: 1 is the highest mean; equal means share a rank. A combination that lacks tasks ranks behind those that
+            have all; without any finished run it has no rank.
+        rank_best, rank_worst: The places that it may have, as far as it can be told apart from the others; None where
+            it lacks tasks, or where there is no other.
+        ties: The combinations from which it cannot be told apart, the best first.
+        paired: Compared with every other one question by question; else, with some, by their own errors.
         mean: Mean of the task means, over the tasks that have one; `missing` names the others.
         run_to_run_deviation: Standard deviation of that mean over the runs that all its tasks have, by their position.
         runs, earlier_runs: The fewest that any of its tasks has.
@@ -51,6 +56,10 @@ class Row:
     headroom: float | None
     headroom_task: str | None
     verdicts: Mapping[str, int]
+    rank_best: int | None = None
+    rank_worst: int | None = None
+    ties: tuple[str, ...] = ()
+    paired: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +80,7 @@ class Told:
 
 def row_of(told: Told, tasks: Sequence[str]) -> Row:
     """Add up what is known about a combination; its rank depends on the others and is given by `ranked`."""
-    used = {task: comparable([one for one in told.runs if one.run.task == task]) for task in tasks}
+    used = {task: _used(told, task) for task in tasks}
     scores = {task: _score(task, told, used[task]) for task in tasks}
     means = {task: score.mean for task, score in scores.items() if score.mean is not None}
     runs = [one.run for group in used.values() for one in group]
@@ -103,14 +112,36 @@ def row_of(told: Told, tasks: Sequence[str]) -> Row:
     )
 
 
-def ranked(rows: Iterable[Row]) -> tuple[Row, ...]:
-    """By mean, the highest first; equal means by name."""
+def ranked(told: Iterable[Told], tasks: Sequence[str]) -> tuple[Row, ...]:
+    """A row for each combination, by mean, the highest first; equal means by name."""
 
-    def place(row: Row) -> tuple[int, float, str]:
+    def order(row: Row) -> tuple[int, float, str]:
         return len(row.missing), math.inf if row.mean is None else -row.mean, row.combination
 
-    ordered = sorted(rows, key=place)
-    return tuple(replace(row, rank=None if row.mean is None else number) for number, row in enumerate(ordered, 1))
+    heard = list(told)
+    rows = sorted((row_of(one, tasks) for one in heard), key=order)
+    answers = {one.combination: {task: answers_of(_used(one, task)) for task in tasks} for one in heard}
+    found = places(
+        [
+            Contender(row.combination, row.mean, row.tasks, answers[row.combination])
+            for row in rows
+            if row.mean is not None and not row.missing
+        ]
+    )
+    return tuple(_placed(row, number, found.get(row.combination)) for number, row in enumerate(rows, 1))
+
+
+def _placed(row: Row, number: int, place: Place | None) -> Row:
+    if place is None:
+        return replace(row, rank=None if row.mean is None else number)
+    return replace(
+        row,
+        rank=place.rank,
+        rank_best=place.best,
+        rank_worst=place.worst,
+        ties=place.ties,
+        paired=place.paired,
+    )
 
 
 def outcomes(verdicts: Iterable[Verdict]) -> dict[str, int]:
@@ -119,10 +150,14 @@ def outcomes(verdicts: Iterable[Verdict]) -> dict[str, int]:
     return {str(outcome): counted[outcome] for outcome in Outcome}
 
 
+def _used(told: Told, task: str) -> list[RecordedRun]:
+    return comparable([one for one in told.runs if one.run.task == task])
+
+
 def _score(task: str, told: Told, used: Sequence[RecordedRun]) -> TaskScore:
     verdicts = [v for v in told.verdicts if v.labels.get("task") == task and v.metric == ACCURACY.name]
     left_out = sum(one.run.task == task for one in told.runs) - len(used)
-    return task_score(task, [one.run for one in used], told.runs_before.get(task, 0) + left_out, verdicts)
+    return task_score(task, used, told.runs_before.get(task, 0) + left_out, verdicts)
 
 
 def _least_headroom(scores: Iterable[TaskScore]) -> tuple[float | None, str | None]:

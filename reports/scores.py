@@ -1,14 +1,15 @@
 """The runs of one combination on one task, and what they add up to."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from reports.ledger import RecordedRun
+from thresholds.evidence import CONFIDENCE
 from thresholds.measurement import Item, Measurement, NotMeasured, Run, accuracy
-from thresholds.statistics.means import interval, question_error, rerun_error, run_to_run_deviation
-from thresholds.verdict import CONFIDENCE, Outcome, Verdict
+from thresholds.statistics.means import interval, item_means, question_error, rerun_error, run_to_run_deviation
+from thresholds.verdict import Outcome, Verdict
 
 WORST_FIRST = (Outcome.FAIL, Outcome.NOT_MEASURED, Outcome.INCONCLUSIVE, Outcome.PASS)
 
@@ -30,6 +31,8 @@ class TaskScore:
         seconds: Wall time of the runs together.
         output_tokens_per_second, prompt_tokens_per_second: None when the time includes responses read from the journal.
         other_scores: Means under the task's other metrics and filters ("exact_match,strict-match").
+        question_error: Standard error of the mean about other questions of this kind.
+        stopped_early: Fewer questions than the benchmark has, because the verdict was certain (`--spend least`).
     """
 
     task: str
@@ -59,6 +62,8 @@ class TaskScore:
     reason: str | None
     required: float | None
     headroom: float | None
+    question_error: float | None = None
+    stopped_early: bool = False
 
 
 def comparable(runs: Sequence[RecordedRun]) -> list[RecordedRun]:
@@ -71,8 +76,19 @@ def comparable(runs: Sequence[RecordedRun]) -> list[RecordedRun]:
     return [run for run in runs if asked(run) == asked(runs[-1])]
 
 
-def task_score(task: str, runs: Sequence[Run], earlier_runs: int, verdicts: Sequence[Verdict]) -> TaskScore:
+def answers_of(runs: Sequence[RecordedRun]) -> dict[Hashable, float]:
+    """The mean score over runs by version of the task and question, of those that every run answered."""
+    measurement = _measurement([one.run for one in runs])
+    if measurement is None:
+        return {}
+    version = runs[-1].labels.get("task_version")
+    means = item_means(measurement.samples)
+    return {(version, item): mean for item, mean in zip(measurement.items, means, strict=True)}
+
+
+def task_score(task: str, used: Sequence[RecordedRun], earlier_runs: int, verdicts: Sequence[Verdict]) -> TaskScore:
     """Add up runs of the same questions; without runs only the verdict is known."""
+    runs = [one.run for one in used]
     measurement = _measurement(runs)
     mean = measurement.value if measurement else None
     low, high, interval_of = _interval(measurement)
@@ -106,6 +122,8 @@ def task_score(task: str, runs: Sequence[Run], earlier_runs: int, verdicts: Sequ
         reason=verdict.reason if verdict is not None else None,
         required=verdict.required if verdict is not None else None,
         headroom=verdict.headroom if verdict is not None else None,
+        question_error=question_error(measurement.samples) if measurement else None,
+        stopped_early=_stopped_early(used),
     )
 
 
@@ -131,6 +149,12 @@ def rate(runs: Sequence[Run], counted: Callable[[Item], int | None]) -> float | 
     timed = [(total, run.seconds) for run in runs if not run.replayed and (total := tokens([run], counted)) is not None]
     seconds = math.fsum(duration for _, duration in timed)
     return sum(total for total, _ in timed) / seconds if seconds > 0 else None
+
+
+def _stopped_early(used: Sequence[RecordedRun]) -> bool:
+    if not used or used[-1].labels.get("spend") != "least":
+        return False
+    return len(used[-1].run.items) < used[-1].run.population
 
 
 def _measurement(runs: Sequence[Run]) -> Measurement | None:

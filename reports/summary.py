@@ -5,15 +5,17 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from reports.ledger import Ledger, RecordedEngine, RecordedLoad, RecordedRun, RecordedSession
-from reports.rows import Row, Told, outcomes, ranked, row_of
+from reports.rows import Row, Told, outcomes, ranked
 from reports.speed_rows import SpeedRow, Subject, speed_rows
 from reports.subjects import about_load, latest
+from reports.upgrades import UpgradeRow, is_upgrade, upgrade_rows
 from thresholds.measurement import NotMeasured
+from thresholds.upgrade import ALL_TASKS
 from thresholds.verdict import Verdict
 
 SCHEMA_VERSION = 1
-ABOUT_TASK = ("task", "task_version", "samples")
-"""Labels that a run has beside those of its combination."""
+ABOUT_TASK = ("task", "task_version", "samples", "spend", "against")
+"""Labels that a run or its verdict has beside those of its combination."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Summary:
     Attributes:
         rows: Combinations whose answers were weighed, ranked over all `tasks`.
         speed: Combinations that were put under load, ranked within each workload.
+        upgrades: Candidates beside their baselines, gate by gate.
     """
 
     sessions: tuple[str, ...]
@@ -48,6 +51,7 @@ class Summary:
     tasks: tuple[str, ...]
     rows: tuple[Row, ...]
     speed: tuple[SpeedRow, ...]
+    upgrades: tuple[UpgradeRow, ...]
     verdicts: Mapping[str, int]
     not_passed: tuple[NotPassed, ...]
 
@@ -124,9 +128,9 @@ def _find(ledger: Ledger, session: str | None) -> RecordedSession:
 
 def _summary(heard: _Heard) -> Summary:
     about_answers = [verdict for verdict in heard.verdicts if not about_load(verdict)]
-    about_speed = [verdict for verdict in heard.verdicts if about_load(verdict)]
+    about_speed = [verdict for verdict in heard.verdicts if about_load(verdict) and not is_upgrade(verdict)]
     named = [one.run.task for one in heard.runs] + [str(one.labels.get("task", "")) for one in about_answers]
-    tasks = tuple(dict.fromkeys(named))
+    tasks = tuple(name for name in dict.fromkeys(named) if name != ALL_TASKS)
     last = heard.sessions[-1]
     return Summary(
         sessions=tuple(one.id for one in heard.sessions),
@@ -135,8 +139,9 @@ def _summary(heard: _Heard) -> Summary:
         exit_status=last.exit_status,
         provenance=last.provenance,
         tasks=tasks,
-        rows=ranked(row_of(told, tasks) for told in _weighed(heard, about_answers)),
+        rows=ranked(_weighed(heard, about_answers), tasks),
         speed=speed_rows(heard.loads, about_speed, heard.loads_before),
+        upgrades=upgrade_rows(heard.verdicts),
         verdicts=outcomes(heard.verdicts),
         not_passed=tuple(_not_passed(verdict) for verdict in heard.verdicts if not verdict),
     )

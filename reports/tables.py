@@ -1,14 +1,16 @@
 """Summary -> tables, as text for a terminal and as Markdown."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from reports.labels import ALWAYS_SHOWN, label, short_names, telling_labels
 from reports.layout import TEXT, UNKNOWN, Column, Table, as_markdown, as_text, escaped, fenced, one_line
 from reports.load_table import load
+from reports.rank_words import place, ranges_explained
 from reports.rows import Row
 from reports.scores import TaskScore
 from reports.speed_tables import by_metric, ratios, speed
 from reports.summary import Summary
+from reports.upgrades import upgrade_table
 from reports.words import (
     count,
     duration,
@@ -23,6 +25,8 @@ from reports.words import (
     task_names,
 )
 
+EARLY = "†"
+
 
 def ranking(summary: Summary) -> Table:
     """Who answers best: a column for each task, the mean over tasks with its spread, runs and headroom."""
@@ -36,9 +40,12 @@ def ranking(summary: Summary) -> Table:
     ]
     rows = [
         [
-            UNKNOWN if row.rank is None else str(row.rank),
+            _rank(row),
             *(label(row, name) for name in (*ALWAYS_SHOWN, *extra)),
-            *(points(row.tasks[task].mean) if task in row.tasks else UNKNOWN for task in names),
+            *(
+                _marked(points(row.tasks[task].mean), row.tasks[task]) if task in row.tasks else UNKNOWN
+                for task in names
+            ),
             _mean(row, len(names)),
             runs(row.runs, row.earlier_runs),
             _headroom(row, names),
@@ -88,7 +95,7 @@ def by_task(summary: Summary) -> Table:
         [
             combinations[row.combination],
             tasks[score.task],
-            spread(score.mean, score.run_to_run_deviation),
+            _marked(spread(score.mean, score.run_to_run_deviation), score),
             _interval(score),
             _questions(score),
             runs(score.runs, score.earlier_runs),
@@ -100,10 +107,16 @@ def by_task(summary: Summary) -> Table:
         for row, score in scores
     ]
     notes = ["The interval is that of another run of the same questions; marked *, of other questions (one run)."]
-    return Table("By task", columns, rows, notes)
+    return Table("By task", columns, rows, [*notes, *_stopped(score for _, score in scores)])
+
+
+def upgrade(summary: Summary) -> Table:
+    """Candidates beside their baselines."""
+    return upgrade_table(summary.upgrades)
 
 
 TABLES: dict[str, Callable[[Summary], Table]] = {
+    "upgrade": upgrade,
     "ranking": ranking,
     "took": what_it_took,
     "task": by_task,
@@ -156,9 +169,44 @@ def _ranking_notes(summary: Summary) -> list[str]:
     over = (
         f"over {max(made)} runs" if len(made) == 1 and made != {1} else f"over the runs of a row; one shows {UNKNOWN}"
     )
-    notes = [f"± is the run-to-run standard deviation {over}. Ranks follow the mean alone; near ones may be ties."]
     left_out = shared_beginning(summary.tasks)
-    return [*notes, f"Task names are shown without {left_out} at their beginning."] if left_out else notes
+    return [
+        f"± is the run-to-run standard deviation {over}.",
+        *_about_ranks(summary.rows),
+        *_stopped(score for row in summary.rows for score in row.tasks.values()),
+        *([f"Task names are shown without {left_out} at their beginning."] if left_out else []),
+    ]
+
+
+def _about_ranks(rows: Sequence[Row]) -> list[str]:
+    if all(row.rank_best is None for row in rows):
+        return []
+    names = short_names(rows)
+    notes = [ranges_explained([(row.rank, row.rank_best, row.rank_worst) for row in rows])]
+    unpaired = [names[row.combination] for row in rows if row.paired is False]
+    if len(unpaired) < sum(row.paired is not None for row in rows):
+        notes.append("Two are compared question by question, over those that both answered, averaged over tasks.")
+    if unpaired:
+        notes.append(f"By their own errors where questions differ: {', '.join(unpaired)}.")
+    if any(row.rank is not None and row.rank_best is None for row in rows):
+        notes.append("Those that lack a task rank last and are not compared.")
+    return notes
+
+
+def _rank(row: Row) -> str:
+    if row.rank is None:
+        return UNKNOWN
+    return place(row.rank, row.rank_best, row.rank_worst)
+
+
+def _marked(shown: str, score: TaskScore) -> str:
+    return f"{shown} {EARLY}" if score.stopped_early else shown
+
+
+def _stopped(scores: Iterable[TaskScore]) -> list[str]:
+    if not any(score.stopped_early for score in scores):
+        return []
+    return [f"{EARLY}: stopped as soon as the verdict was certain (--spend least), on a part of the questions."]
 
 
 def _interval(score: TaskScore) -> str:
@@ -170,7 +218,8 @@ def _interval(score: TaskScore) -> str:
 def _questions(score: TaskScore) -> str:
     if score.questions is None or score.population is None:
         return UNKNOWN
-    return f"{score.questions} of {score.population}" if score.population > score.questions else str(score.questions)
+    asked = count(score.questions)
+    return f"{asked} of {count(score.population)}" if score.population > score.questions else asked
 
 
 def _verdict(score: TaskScore) -> str:

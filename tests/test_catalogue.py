@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thresholds.catalogue import ACCURACY_KEYS, Catalogue
-from thresholds.measurement import ACCURACY
+from thresholds.catalogue import ACCURACY_KEYS, SPEED_KEYS, Catalogue
+from thresholds.measurement import ACCURACY, Metric
+from thresholds.speed import SPEED
 from thresholds.strict_yaml import InvalidFile, did_you_mean, shown
 
 quick = settings(deadline=None, max_examples=50, database=None)
@@ -129,6 +130,52 @@ def test_a_row_says_in_which_line_it_stands(tmp_path: Path) -> None:
 
     assert row is not None
     assert row.where == f"{path}:4"
+
+
+def test_a_row_knows_its_place_in_its_file(tmp_path: Path) -> None:
+    path = file_of(tmp_path, f"task: arc_easy, {ORIGIN}", f"task: gsm8k, {ORIGIN}")
+
+    row = Catalogue.load(tmp_path).find(ACCURACY, {**WHOLE, "samples": "40"})
+
+    assert row is not None
+    assert row.place == (path, "accuracy", 1)
+
+
+def test_a_label_that_is_left_out_is_none(tmp_path: Path) -> None:
+    catalogue = loaded(tmp_path, f"task: gsm8k, {ORIGIN}")
+    known = {name: value for name, value in WHOLE.items() if value is not None}
+
+    assert catalogue.find(ACCURACY, known) is not None
+    assert catalogue.find(ACCURACY, {}) is None
+
+
+def test_a_row_may_say_its_noise_its_questions_what_a_guess_reaches_and_its_golden_value(tmp_path: Path) -> None:
+    more = "noise: 0.04, questions: 96, chance: 0.25, golden: {value: 0.7, run: r-0}"
+
+    row = loaded(tmp_path, f"task: gsm8k, {more}, {ORIGIN}").find(ACCURACY, WHOLE)
+
+    assert row is not None
+    assert [row.row[name] for name in ("noise", "questions", "chance")] == [0.04, 96, 0.25]
+    assert row.row["golden"] == {"value": 0.7, "run": "r-0"}
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("noise: 4", ":3: noise: input should be less than or equal to 1 (got 4)"),
+        ("noise: -0.1", ":3: noise: input should be greater than or equal to 0 (got -0.1)"),
+        ("noise: .nan", ":3: noise: input should be a finite number (got nan)"),
+        ("noise: '0.1'", ":3: noise: a number belongs here, without quotes (got '0.1')"),
+        ("questions: 0", ":3: questions: input should be greater than 0 (got 0)"),
+        ("chance: 25", ":3: chance: input should be less than or equal to 1 (got 25)"),
+        ("golden: 0.7", ":3: golden: input should be a valid dictionary or instance of GoldenShare (got 0.7)"),
+        ("golden: {value: 0.7}", ":3: the key 'run' is missing"),
+        ("golden: {value: '0.7', run: r-0}", ":3: value: a number belongs here, without quotes (got '0.7')"),
+        ("golden: {value: 0.7, rnu: r-0}", ":3: unknown key 'rnu'; did you mean 'run'?"),
+    ],
+)
+def test_what_a_row_may_say_beside_its_floor_is_checked_too(written: str, said: str, tmp_path: Path) -> None:
+    assert refusal(tmp_path, f"task: gsm8k, {written}, {ORIGIN}") == said
 
 
 def test_a_path_below_the_working_directory_is_shown_relative(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -285,3 +332,17 @@ def test_whatever_a_row_says_is_found_by_its_labels(task: str, limit: int, floor
 
     assert found is not None
     assert found.value == floor
+
+
+@quick
+@given(
+    st.sampled_from([ACCURACY, *SPEED.values()]),
+    st.dictionaries(st.sampled_from([*ACCURACY_KEYS, *SPEED_KEYS, "model"]), st.none() | st.integers() | st.text()),
+)
+def test_whatever_is_asked_for_there_is_a_row_or_none(metric: Metric, labels: dict[str, Any]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        catalogue = loaded(Path(folder), f"task: gsm8k, {ORIGIN}")
+
+    assert catalogue.find(metric, labels) is None
+    assert len(catalogue.unused([(metric, labels)])) == 1
+    assert catalogue.path_for("x").name == "x.yaml"

@@ -86,7 +86,7 @@ def test_a_score_shown_below_its_floor_fails_and_says_what_was_measured_and_requ
     weighed: tuple[Heard, Weighbridge],
 ) -> None:
     heard, _ = weighed
-    title, measured, required, rerun = said_of(heard, NEVER)
+    title, measured, required, level, rerun = said_of(heard, NEVER)
 
     assert title == (
         f"accuracy/{TASK} of tiny-remote-unquantized-max_tokens_{NEVER}-t0.2: "
@@ -98,6 +98,7 @@ def test_a_score_shown_below_its_floor_fails_and_says_what_was_measured_and_requ
     assert re.fullmatch(
         r"required  >= 50\.0   thresholds/tiny\.yaml:(\d+) \(accepted at 90\.0, run earlier\)", required
     )
+    assert re.fullmatch(r"level     0\.05 over \d+ gates x 3 looks: [\d.]+ each", level)
     assert rerun.startswith("rerun     pytest 'suites/test_accuracy.py::test_accuracy_reaches_its_floor[")
     assert rerun.endswith("--thresholds thresholds --runs 2")
     for line in (title, measured, required):
@@ -114,7 +115,7 @@ def test_the_required_line_points_at_the_row_of_the_threshold_file(weighed: tupl
 
 
 def test_the_rerun_command_holds_the_same_thresholds(weighed: tuple[Heard, Weighbridge]) -> None:
-    assert "--thresholds thresholds" in said_of(weighed[0], NEVER)[3]
+    assert "--thresholds thresholds" in said_of(weighed[0], NEVER)[-1]
 
 
 def test_a_missing_threshold_fails_and_prints_a_row_that_can_be_pasted(weighed: tuple[Heard, Weighbridge]) -> None:
@@ -127,7 +128,7 @@ def test_a_missing_threshold_fails_and_prints_a_row_that_can_be_pasted(weighed: 
         accept
         == "accept it by adding to thresholds/tiny.yaml under `accuracy:` (or run with --record, at least twice):"
     )
-    assert "floor: 0.871, measured: 1.0, runs: 2," in row
+    assert "floor: 0.871, measured: 1.0, noise: 0.0, runs: 2," in row
     pasted = inner.path / "pasted"
     pasted.mkdir()
     (pasted / "tiny.yaml").write_text(f"model: tiny\naccuracy:\n{row}\n", encoding="utf-8")
@@ -155,9 +156,10 @@ def test_an_inconclusive_score_asks_for_more_runs_and_stays_red_without_them(
 
     assert runs == [1, 2, 3, 4]
     assert (verdict["outcome"], verdict["reason"]) == ("INCONCLUSIVE", "too_little_evidence")
-    assert verdict["lines"][0].endswith(
-        "5.0 points below its floor is within the noise of 20 questions x 4 runs; "
-        "about 19 runs would show it (--max-runs 19)"
+    assert re.search(
+        r"5\.0 points below its floor is within the noise of 20 questions x 4 runs; "
+        r"about (\d+) runs would show it \(--max-runs \1\)$",
+        verdict["lines"][0],
     )
     assert re.search(
         rf"FAILED suites/test_accuracy.py::test_accuracy_reaches_its_floor\[.*max_tokens_{FLICKERING}", heard.output
@@ -227,7 +229,7 @@ def test_recording_writes_the_floor_and_fails_all_the_same(recorded: dict[str, H
     assert "recorded; this run fails all the same" in heard.output
     assert "recorded thresholds: read them, then run again" in heard.output
     assert (
-        "thresholds/tiny.yaml: {task: embedded_gsm8k, samples: 10, floor: 0.742, measured: 1.0, runs: 2,"
+        "thresholds/tiny.yaml: {task: embedded_gsm8k, samples: 10, floor: 0.742, measured: 1.0, noise: 0.0, runs: 2,"
         in heard.output
     )
 

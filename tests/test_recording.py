@@ -8,8 +8,9 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from thresholds.catalogue import Catalogue, Threshold
+from thresholds.doctor import examine
 from thresholds.measurement import ACCURACY, Measurement, NotMeasured
-from thresholds.recording import accuracy_row, as_text, margin, recordable, write
+from thresholds.recording import accuracy_row, as_text, edited, margin, recordable, write
 from thresholds.strict_yaml import InvalidFile
 
 LABELS: Mapping[str, Any] = {
@@ -68,6 +69,14 @@ def test_a_floor_that_could_never_fail_is_refused() -> None:
         recordable(measured(((1.0,) + (0.0,) * 39, (0.0,) * 40)))
 
 
+def test_a_floor_that_rounds_down_to_0_is_refused_too() -> None:
+    just_above = ((0.032,) * 100,) * 4
+
+    assert margin(measured(just_above)) < 0.032
+    with pytest.raises(NotMeasured, match="could never fail; ask more questions"):
+        recordable(measured(just_above))
+
+
 def test_the_margin_of_runs_that_agree_is_that_of_one_question() -> None:
     # 2.5758 / 100, whatever the number of runs
     assert margin(measured(HALF_RIGHT)) >= 0.025758
@@ -81,8 +90,91 @@ def test_the_row_names_only_what_is_not_the_default() -> None:
     row = row_of(measured(quantization="w8a8", samples="40"))
 
     assert list(row) == [
-        "task", "quantization", "samples", "floor", "measured", "runs", "measured_on", "run", "because"
+        "task", "quantization", "samples", "floor", "measured", "noise", "runs", "questions", "measured_on", "run",
+        "because"
     ]  # fmt: skip
+
+
+def test_the_row_keeps_the_noise_between_runs_for_machines_to_read() -> None:
+    # one item of four has the variance 0.5: sqrt(0.5) / 4
+    assert row_of(measured(ONE_FLIPS))["noise"] == 0.177
+    assert row_of(measured(HALF_RIGHT))["noise"] == 0.0
+
+
+def test_one_run_shows_no_noise() -> None:
+    assert "noise" not in row_of(measured(((1.0, 0.0),)))
+
+
+def test_the_row_says_how_many_questions_were_asked_where_its_sample_does_not() -> None:
+    assert row_of(measured())["questions"] == 100
+    assert row_of(measured(samples="40"))["questions"] == 100
+    assert "questions" not in row_of(measured(samples="first 100"))
+    assert "questions" not in row_of(measured(samples="seed 7: 100"))
+
+
+def test_many_questions_are_measured_to_as_many_decimals_as_one_of_them_needs() -> None:
+    many = ((1.0,) * 7000 + (0.0,) * 3003,) * 2
+
+    assert row_of(measured(many))["measured"] == 0.69979
+
+
+def test_more_runs_never_widen_the_margin_of_one_question_beyond_that_of_four() -> None:
+    assert margin(measured(HALF_RIGHT * 5)) == margin(measured(HALF_RIGHT))
+
+
+def test_a_row_that_would_flake_is_refused_with_the_floor_that_would_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("thresholds.recording.bound", lambda _: 0.49)
+
+    with pytest.raises(NotMeasured, match=r"red in 20\.7 % of the sessions: .*; `floor: 0\.468` would hold") as refused:
+        recordable(measured())
+
+    assert refused.value.reason == "would_flake"
+
+
+def test_an_edit_keeps_comments_order_and_the_one_line_form(tmp_path: Path) -> None:
+    path = tmp_path / "smol.yaml"
+    write(path, "smol", row_of(measured()))
+    write(path, "smol", row_of(measured(task="arc_easy")))
+    text = "# agreed in January\n" + path.read_text(encoding="utf-8").replace("accuracy:", "accuracy:  # per task")
+
+    after = edited(text, [("accuracy", 1, {"floor": 0.5, "golden": {"value": 0.6, "run": "r-2"}})])
+
+    before, changed = text.splitlines(), after.splitlines()
+    assert changed[:-1] == before[:-1]
+    assert changed[-1] == before[-1].replace("floor: 0.468", "floor: 0.5").replace(
+        "questions: 100, ", 'questions: 100, golden: {value: 0.6, run: "r-2"}, '
+    )
+
+
+MANY_LINES = """\
+model: smol
+accuracy:
+  - task: a
+    floor: 0.5  # wide
+    measured: 0.6
+    runs: 4
+    measured_on: cpu
+    run: r-1
+    because: agreed
+"""
+
+
+def test_an_edit_of_a_row_of_many_lines_keeps_its_lines() -> None:
+    after = edited(MANY_LINES, [("accuracy", 0, {"floor": 0.55, "noise": 0.01})])
+
+    assert after == MANY_LINES.replace("0.5  #", "0.55 #").replace("0.6\n", "0.6\n    noise: 0.01\n")
+
+
+@pytest.mark.parametrize("values", [{"floor": 1.5}, {"run": "r"}, {"golden": {"value": 0.5}}])
+def test_an_edit_that_no_threshold_file_may_hold_is_an_error(values: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="validation error"):
+        edited(MANY_LINES, [("accuracy", 0, values)])
+
+
+def test_a_row_that_does_not_change_is_written_as_it_was() -> None:
+    text = Path("thresholds/smollm2-135m-instruct.yaml").read_text(encoding="utf-8")
+
+    assert edited(text, []) == text
 
 
 def test_the_row_writes_a_plain_sample_as_a_number() -> None:
@@ -217,3 +309,20 @@ def test_a_recorded_floor_is_a_share_and_never_above_the_score(scores: tuple[tup
     assert 0 <= row["floor"] <= 1
     assert row["floor"] <= measurement.value
     assert row["floor"] <= row["measured"]
+
+
+@settings(deadline=None, max_examples=100, database=None)
+@given(samples, st.sampled_from(["all", "40"]))
+def test_whatever_can_be_recorded_turns_an_unchanged_combination_red_in_at_most_1_of_100_sessions(
+    scores: tuple[tuple[float, ...], ...], asked: str
+) -> None:
+    measurement = measured(scores, samples=asked)
+    try:
+        recordable(measurement)
+        refused = None
+    except NotMeasured as error:
+        refused = error.reason
+    _, found = recorded(measurement, "cpu", "r-1")
+
+    assert found is not None
+    assert (examine(found).wrong, refused) in {(None, None), ("never_fails", "floor_of_zero")}

@@ -1,3 +1,4 @@
+import argparse
 import json
 import subprocess
 import sys
@@ -10,7 +11,10 @@ from test_reports_speed import load_labels
 from test_reports_summary import labels_of
 
 from reports.__main__ import main
+from reports.commands import Said, rendered, show
+from reports.layout import Column, Table
 from reports.ledger import Ledger
+from thresholds.strict_yaml import InvalidFile
 from thresholds.verdict import not_measured
 
 
@@ -100,6 +104,45 @@ def test_nothing_to_show_is_one_line_and_exit_code_4(
     assert output.out == ""
     assert output.err.count("\n") == 1
     assert said in output.err
+
+
+def test_every_command_is_known_and_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+
+    said = capsys.readouterr().out
+    commands = ["show", "sessions", "compare", "noise", "doctor", "ratchet"]
+    assert [name for name in commands if f"    {name} " not in said] == []
+
+
+def test_a_command_may_end_with_a_status_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(show, "run", lambda _: Said("told\n\n", 3))
+
+    assert main(["show"]) == 3
+    assert capsys.readouterr().out == "told\n"
+
+
+def test_a_file_that_its_user_has_to_mend_is_told_like_any_other_mistake(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(_: argparse.Namespace) -> str:
+        raise InvalidFile(Path("x.yaml"), 3, "is wrong")
+
+    monkeypatch.setattr(show, "run", run)
+
+    assert main(["show"]) == 4
+    assert capsys.readouterr().err == "x.yaml:3: is wrong\n"
+
+
+def test_tables_are_drawn_in_the_form_that_was_asked_for_and_empty_ones_left_out() -> None:
+    tables = [Table("Full", [Column("name")], [["one"]]), Table("Empty", [Column("name")], [])]
+
+    assert rendered("text", tables, {}).startswith("Full\n\n")
+    assert rendered("markdown", tables, {}).startswith("### Full\n\n")
+    assert json.loads(rendered("json", tables, {"a": 1})) == {"a": 1}
+    assert "Empty" not in rendered("text", tables, {})
 
 
 def test_the_module_runs_as_a_command(results: Path) -> None:

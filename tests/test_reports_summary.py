@@ -81,6 +81,13 @@ def test_combinations_are_ranked_by_their_mean_the_highest_first(told: Told) -> 
     ]
 
 
+def test_equal_means_share_a_rank(told: Told) -> None:
+    told.scores("none", 1, 1.0, 0.0)
+    told.scores("int4", 1, 0.0, 1.0)
+
+    assert [row.rank for row in summarise(told.ledger).rows] == [1, 1]
+
+
 def test_the_mean_is_over_tasks_and_its_deviation_over_runs_by_position(told: Told) -> None:
     for task, numbers in {"gsm8k": (1, 2), "arc": (7, 8)}.items():
         told.scores("none", numbers[0], 1.0, 1.0, task=task)
@@ -278,6 +285,14 @@ def test_the_last_session_is_the_last_that_measured_something(told: Told) -> Non
     told.session("s2")
 
     assert summarise(told.ledger).sessions == ("s1",)
+
+
+def test_a_verdict_over_all_tasks_is_no_task_that_combinations_lack(told: Told) -> None:
+    told.scores("none", 1, 1.0)
+    told.verdict(Outcome.PASS, "none", "all tasks")
+
+    summary = summarise(told.ledger)
+    assert (summary.tasks, summary.rows[0].missing, summary.rows[0].verdicts["PASS"]) == (("gsm8k",), (), 1)
 
 
 def test_an_unknown_session_is_refused_with_those_that_exist(told: Told) -> None:

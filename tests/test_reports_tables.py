@@ -71,7 +71,7 @@ def test_one_run_shows_a_dash_for_its_spread(told: Told) -> None:
 def test_the_interval_of_one_run_is_marked_as_one_over_questions(told: Told) -> None:
     told.scores("none", 1, 1.0, 0.0)
 
-    assert cell(by_task(summarise(told.ledger)), "95% interval") == "0.0 to 100.0*"
+    assert cell(by_task(summarise(told.ledger)), "95% interval") == "5.5 to 94.5*"
 
 
 def test_a_combination_without_runs_shows_dashes_and_no_zero() -> None:
@@ -204,6 +204,73 @@ def test_control_characters_never_reach_a_terminal() -> None:
 def test_a_code_block_is_fenced_longer_than_any_fence_in_it() -> None:
     assert fenced(["a ```` b"]).splitlines()[0] == "`````text"
     assert escaped("a`b") == r"a\`b"
+
+
+def test_a_rank_shows_the_places_among_which_it_cannot_be_told_apart(told: Told) -> None:
+    told.scores("none", 1, 1.0, 1.0, 0.0)
+    told.scores("int8", 1, 1.0, 0.0, 0.0)
+
+    table = ranking(summarise(told.ledger))
+    assert [cell(table, "rank", row) for row in (0, 1)] == ["1 (1-2)", "2 (1-2)"]
+    assert any(note.startswith("Rank 1 (1-2): 1 by the mean, 1 to 2 by what can be told apart") for note in table.notes)
+
+
+def test_a_rank_that_is_sure_stands_alone(told: Told) -> None:
+    told.scores("none", 1, *[1.0] * 40)
+    told.scores("int8", 1, *[0.0] * 40)
+
+    table = ranking(summarise(told.ledger))
+    assert [cell(table, "rank", row) for row in (0, 1)] == ["1", "2"]
+    assert "Every two are told apart (5 % over all pairs together; Holm)." in table.notes
+
+
+def test_a_single_combination_has_a_rank_and_no_word_about_ties(told: Told) -> None:
+    told.scores("none", 1, 1.0, 0.0)
+
+    table = ranking(summarise(told.ledger))
+    assert cell(table, "rank") == "1"
+    assert not any("told apart" in note for note in table.notes)
+
+
+def test_combinations_that_were_asked_other_questions_are_named(told: Told) -> None:
+    told.scores("none", 1, 1.0, 0.0, 1.0)
+    told.run("int8", 1, [item_of(i, 0.0) for i in range(10, 13)])
+
+    assert "By their own errors where questions differ: m none, m int8." in ranking(summarise(told.ledger)).notes
+
+
+def test_a_combination_that_lacks_a_task_is_said_not_to_be_compared(told: Told) -> None:
+    for quantization in ("none", "int8"):
+        told.scores(quantization, 1, 1.0, 0.0)
+        told.scores(quantization, 1, 1.0, 0.0, task="arc")
+    told.scores("int4", 1, 1.0, 1.0)
+
+    table = ranking(summarise(told.ledger))
+    assert "Those that lack a task rank last and are not compared." in table.notes
+    assert cell(table, "rank", 2) == "3"
+
+
+def test_a_score_that_stopped_early_is_marked_in_both_tables(told: Told) -> None:
+    labels = {**labels_of("none"), "spend": "least"}
+    items = tuple(item_of(i, 1.0) for i in range(3))
+    run = Run("m-vllm-none", "gsm8k", 1, "exact_match,flexible-extract", items, 1319, 2.0)
+    told.ledger.record_run(told.now, run, labels)
+
+    summary = summarise(told.ledger)
+    assert cell(ranking(summary), "gsm8k") == "100.0 †"
+    assert cell(by_task(summary), "score ± sd") == "100.0 ± — †"
+    assert cell(by_task(summary), "questions") == "3 of 1,319"
+    assert all(any(note.startswith("†: stopped as soon as") for note in t(summary).notes) for t in (ranking, by_task))
+
+
+def test_a_score_that_needed_all_questions_is_not_marked(told: Told) -> None:
+    items = tuple(item_of(i, 1.0) for i in range(3))
+    run = Run("m-vllm-none", "gsm8k", 1, "exact_match,flexible-extract", items, 3, 2.0)
+    told.ledger.record_run(told.now, run, {**labels_of("none"), "spend": "least"})
+
+    table = ranking(summarise(told.ledger))
+    assert cell(table, "gsm8k") == "100.0"
+    assert [column.heading for column in table.columns if column.heading == "spend"] == []
 
 
 def test_numbers_are_rounded_when_they_are_shown() -> None:

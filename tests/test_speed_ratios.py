@@ -79,7 +79,7 @@ def test_a_slower_engine_fails_its_ratios(compared: Compared) -> None:
 def test_a_ratio_is_told_as_a_plain_number_with_both_names(compared: Compared) -> None:
     heard, _ = compared
 
-    title, measured, required, rerun = heard.verdict(max_model_len=SLOW, statistic="p50")["lines"]
+    title, measured, required, *_, rerun = heard.verdict(max_model_len=SLOW, statistic="p50")["lines"]
 
     assert title.startswith(f"time_to_first_token.p50/chat of {name(SLOW)}")
     assert name(BASE) in title

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fixtures.accepting import Accepting
 from thresholds.catalogue import Catalogue, Threshold
+from thresholds.doctor import examine
 from thresholds.measurement import Measurement, Metric, NotMeasured
 from thresholds.recording import as_text, margin, recordable, speed_row, write
 from thresholds.speed import GOODPUT, OUTPUT_TOKENS_PER_SECOND, TIME_TO_FIRST_TOKEN, ratio_of
@@ -119,12 +120,18 @@ def test_a_ceiling_lies_above_and_is_rounded_up_to_three_digits() -> None:
 
 def test_the_row_names_only_what_is_not_the_default() -> None:
     assert list(row_of(measured(*STEADY))) == [
-        "metric", "workload", "engine", "hardware", "floor", "measured", "runs", "run", "because"
+        "metric", "workload", "engine", "hardware", "floor", "measured", "noise", "runs", "run", "because"
     ]  # fmt: skip
     assert list(row_of(measured(*STEADY, metric=TIME_TO_FIRST_TOKEN, statistic="p95", tensor_parallel=2))) == [
-        "metric", "statistic", "workload", "engine", "tensor_parallel", "hardware", "ceiling", "measured", "runs",
-        "run", "because"
+        "metric", "statistic", "workload", "engine", "tensor_parallel", "hardware", "ceiling", "measured", "noise",
+        "runs", "run", "because"
     ]  # fmt: skip
+
+
+def test_the_row_keeps_the_noise_between_runs_as_a_share_of_their_mean() -> None:
+    assert row_of(measured(*STEADY))["noise"] == 0.01
+    assert row_of(measured(0.099, 0.1, 0.101, metric=TIME_TO_FIRST_TOKEN, statistic="p95"))["noise"] == 0.01
+    assert "noise" not in row_of(measured(100))
 
 
 def test_the_row_of_a_ratio_says_against_what_and_on_which_machine_it_was_measured() -> None:
@@ -214,7 +221,31 @@ def test_whatever_is_recorded_is_found_again_and_lies_on_the_worse_side(
 
     assert found is not None
     assert abs(found.value - measurement.value) >= 0.0499 * measurement.value
+    assert examine(found).fit
     assert judge(measurement, found).outcome is Outcome.PASS
+
+
+@settings(deadline=None, max_examples=200, database=None)
+@given(kinds, st.lists(st.floats(0, 1e9) | st.floats(99, 101), min_size=1, max_size=6), st.integers(0, 1))
+def test_whatever_was_measured_is_recorded_and_fit_or_refused_by_name(
+    kind: tuple[Metric, dict[str, Any]], values: list[float], failed: int
+) -> None:
+    metric, more = kind
+    measurement = measured(*values, metric=metric, failed=failed, **more)
+    try:
+        recordable(measurement)
+        refused = None
+    except NotMeasured as error:
+        refused = error.reason
+
+    assert as_text(row_of(measurement)).startswith("{metric: ")
+    assert margin(measurement) >= 0
+    if refused is None:
+        found = recorded(measurement)
+        assert found is not None
+        assert examine(found).fit
+    else:
+        assert refused in {"failed_requests", "too_few_runs", "bound_of_zero", "too_noisy"}
 
 
 @pytest.mark.parametrize("runs", [3, 5, 10])

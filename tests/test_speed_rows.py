@@ -121,6 +121,28 @@ def test_a_ratio_is_found_on_any_hardware(hardware: str | None, tmp_path: Path) 
     assert loaded(tmp_path, RATIO).find(RATIO_METRIC, {**RATIO_LABELS, "hardware": hardware}) is not None
 
 
+def test_a_row_may_say_its_noise_and_its_golden_value(tmp_path: Path) -> None:
+    row = loaded(tmp_path, f"{RATE}, noise: 0.03, golden: {{value: 101, run: r-0}}")
+
+    found = row.find(OUTPUT_TOKENS_PER_SECOND, RATE_LABELS)
+
+    assert found is not None
+    assert (found.row["noise"], found.row["golden"]) == (0.03, {"value": 101, "run": "r-0"})
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("noise: 300", "noise: input should be less than or equal to 100 (got 300)"),
+        ("noise: true", "noise: a number belongs here, without quotes (got True)"),
+        ("golden: {value: 0, run: r-0}", "value: input should be greater than 0 (got 0)"),
+        ("golden: {value: true, run: r-0}", "value: a number belongs here, without quotes (got True)"),
+    ],
+)
+def test_what_a_row_may_say_beside_its_bound_is_checked_too(written: str, said: str, tmp_path: Path) -> None:
+    assert refusal(tmp_path, f"{RATE}, {written}") == f":3: {said}"
+
+
 def test_a_ratio_is_not_found_against_another_combination(tmp_path: Path) -> None:
     assert loaded(tmp_path, RATIO).find(RATIO_METRIC, {**RATIO_LABELS, "against": "smol-remote"}) is None
 

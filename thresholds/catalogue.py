@@ -1,16 +1,24 @@
 """Threshold files: one per model, strict, every row with what was measured, on what, in which run, and why."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from thresholds.measurement import ACCURACY, Metric
 from thresholds.rows import ACCURACY_KEYS, SPEED_KEYS, AccuracyRow, SpeedRow, ThresholdFile
 from thresholds.speed import SPEED
 from thresholds.strict_yaml import InvalidFile, line_of, read, shown
 
-__all__ = ["ACCURACY_KEYS", "SPEED_KEYS", "AccuracyRow", "Catalogue", "SpeedRow", "Threshold"]
+__all__ = ["ACCURACY_KEYS", "SPEED_KEYS", "AccuracyRow", "Catalogue", "Place", "SpeedRow", "Threshold"]
+
+
+class Place(NamedTuple):
+    """Where a row stands: its file, `accuracy` or `speed`, and how many rows of that section come before it."""
+
+    path: Path
+    section: str
+    position: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +27,7 @@ class Threshold:
 
     Attributes:
         exact: The row speaks of exactly the questions that are measured; otherwise of the whole benchmark.
+        place: Where an edit of the row has to go; None for one that stands in no file.
     """
 
     metric: Metric
@@ -27,6 +36,7 @@ class Threshold:
     where: str
     row: Mapping[str, Any]
     exact: bool = True
+    place: Place | None = None
 
 
 @dataclass(slots=True)
@@ -54,13 +64,13 @@ class Catalogue:
         """The row for these labels.
 
         A speed is looked up on its hardware, a ratio (`against` is set) on any. An accuracy is looked up for exactly
-        these questions, else for the whole benchmark.
+        these questions, else for the whole benchmark. A label that is left out is None.
         """
         row = self.rows.get(_key(metric, labels))
         if row is None and metric.name not in SPEED:
             whole = self.rows.get(_key(metric, {**labels, "samples": "all"}))
             if whole:
-                return Threshold(whole.metric, whole.value, whole.must, whole.where, whole.row, exact=False)
+                return replace(whole, exact=False)
         return row
 
     def unused(self, reachable: Iterable[tuple[Metric, Mapping[str, Any]]]) -> list[Threshold]:
@@ -85,7 +95,8 @@ class Catalogue:
             if key in self.rows:
                 twin = self.rows[key].where
                 raise InvalidFile(path, line, f"a second {metric.bound} for what {twin} speaks of; delete one")
-            self.rows[key] = Threshold(metric, value, row.must, f"{shown(path)}:{line}", labels)
+            place = Place(path, section, position)
+            self.rows[key] = Threshold(metric, value, row.must, f"{shown(path)}:{line}", labels, place=place)
 
 
 def _thresholds(content: ThresholdFile) -> Iterator[tuple[str, int, Metric, float, AccuracyRow | SpeedRow]]:
@@ -97,7 +108,6 @@ def _thresholds(content: ThresholdFile) -> Iterator[tuple[str, int, Metric, floa
 
 def _key(metric: Metric, labels: Mapping[str, Any]) -> tuple[Any, ...]:
     if metric.name not in SPEED:
-        return (metric.name, labels["model"], *(labels[name] for name in ACCURACY_KEYS))
-    against = labels.get("against")
-    placed = {**labels, "against": against, "hardware": None if against else labels["hardware"]}
-    return (metric.name, labels["model"], *(placed[name] for name in SPEED_KEYS))
+        return (metric.name, labels.get("model"), *(labels.get(name) for name in ACCURACY_KEYS))
+    placed = {**labels, "hardware": None if labels.get("against") else labels.get("hardware")}
+    return (metric.name, labels.get("model"), *(placed.get(name) for name in SPEED_KEYS))

@@ -15,6 +15,9 @@ from thresholds.speed import SPEED
 from thresholds.statistics.means import amount_needed, interval, one_sided, question_error, rerun_error, run_means
 from thresholds.statistics.runs import LEAST_RUNS, mean_reach, runs_needed
 
+CONFIDENCE = 0.95
+"""Of the intervals that are shown; decisions have an error level of their own."""
+
 WIDEST = 0.5
 """Standard error of a score in 0..1 of which nothing is known but one answer."""
 
@@ -24,8 +27,8 @@ class Evidence:
     """What the runs say about a value.
 
     Attributes:
-        reach: How far the truth may lie to one side, in the metric's unit.
-        span: The two-sided interval; None while there are too few runs for one.
+        reach: How far the truth may lie to one side at the error level of the decision, in the metric's unit.
+        span: The two-sided 95 % interval; None while there are too few runs for one.
         of: What the interval speaks of.
         extent, noise: How much was measured, in words, alone and behind "within the noise of".
         advice: A margin to what would show it.
@@ -44,14 +47,14 @@ class Evidence:
         return self.span is None
 
 
-def evidence(measurement: Measurement, threshold: Threshold, confidence: float) -> Evidence:
-    """What these runs say, with so much confidence."""
+def evidence(measurement: Measurement, threshold: Threshold, alpha: float) -> Evidence:
+    """What these runs say, when a decision may be wrong with a chance of alpha."""
     if measurement.metric.name in SPEED:
-        return _of_speed(measurement, confidence)
-    return _of_accuracy(measurement, threshold, confidence)
+        return _of_speed(measurement, alpha)
+    return _of_accuracy(measurement, threshold, alpha)
 
 
-def _of_speed(measurement: Measurement, confidence: float) -> Evidence:
+def _of_speed(measurement: Measurement, alpha: float) -> Evidence:
     values = run_means(measurement.samples)
     runs = len(values)
     extent = f"{runs} {'run' if runs == 1 else 'runs'}"
@@ -59,27 +62,27 @@ def _of_speed(measurement: Measurement, confidence: float) -> Evidence:
         said = f"run it at least {LEAST_RUNS} times (--runs {LEAST_RUNS}), so that the spread between runs is known"
         return Evidence(math.inf, None, "", extent, extent, lambda _: said)
     deviation, metric = stdev(values), measurement.metric
-    half = mean_reach(runs, deviation, 0.5 + confidence / 2)
+    half = mean_reach(runs, deviation, 0.5 + CONFIDENCE / 2)
     span = (max(metric.lowest, measurement.value - half), min(metric.highest, measurement.value + half))
 
     def advice(margin: float) -> str:
-        needed = runs_needed(runs, deviation, margin, confidence)
+        needed = runs_needed(runs, deviation, margin, 1 - alpha)
         if needed is None:
             return "it lies exactly on it" if margin == 0 else "no number of runs worth making would show it"
         return f"about {needed} runs would show it (--max-runs {needed})"
 
-    reach = mean_reach(runs, deviation, confidence)
+    reach = mean_reach(runs, deviation, 1 - alpha)
     return Evidence(reach, span, "another run of the same load", extent, extent, advice)
 
 
-def _of_accuracy(measurement: Measurement, threshold: Threshold, confidence: float) -> Evidence:
+def _of_accuracy(measurement: Measurement, threshold: Threshold, alpha: float) -> Evidence:
     error, of = _error(measurement, threshold)
     metric, count, runs = measurement.metric, len(measurement.samples[0]), len(measurement.samples)
 
     def advice(margin: float) -> str:
         if runs == 1:
             return "run it at least twice (--runs 2), so that the spread between runs is known"
-        needed = amount_needed(runs, error, margin, confidence)
+        needed = amount_needed(runs, error, margin, 1 - alpha)
         if needed is None:
             return "it lies exactly on it"
         if not threshold.exact:
@@ -88,8 +91,8 @@ def _of_accuracy(measurement: Measurement, threshold: Threshold, confidence: flo
 
     asked = f"{count} of {measurement.population}" if measurement.population > count else f"{count}"
     return Evidence(
-        reach=one_sided(confidence) * error,
-        span=interval(measurement.value, error, confidence, metric.lowest, metric.highest),
+        reach=one_sided(1 - alpha) * error,
+        span=interval(measurement.value, error, CONFIDENCE, metric.lowest, metric.highest),
         of=of,
         extent=f"{asked} questions, {runs} {'run' if runs == 1 else 'runs'}",
         noise=f"{count} questions x {runs} runs",

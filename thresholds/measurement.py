@@ -148,6 +148,7 @@ class Measurement:
         samples: samples[r][i] is the score of item i in run r; every run has the same items. A speed has one a run.
         labels: What was measured, by the names that threshold rows use.
         population: Items that the benchmark has.
+        items: Which question each sample of a run belongs to; a speed has none.
         failed_requests: Questions of all runs with a request that was not answered; they are not among the samples.
             Of a load, its requests without a whole answer.
     """
@@ -158,6 +159,7 @@ class Measurement:
     population: int
     failed_requests: int = 0
     runs: tuple[Repetition, ...] = field(default=(), repr=False)
+    items: tuple[int, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if not self.samples or not self.samples[0]:
@@ -191,10 +193,10 @@ class Measurement:
 
 def title(metric: str, labels: Mapping[str, Any]) -> str:
     """What is spoken of: `accuracy/gsm8k of x`, `time_to_first_token.p95/chat of x`, `goodput/chat of x against y`."""
-    if "workload" not in labels:
-        return f"{metric}/{labels.get('task')} of {labels.get('combination')}"
-    statistic = f".{labels['statistic']}" if labels.get("statistic") else ""
     against = f" against {labels['against']}" if labels.get("against") else ""
+    if "workload" not in labels:
+        return f"{metric}/{labels.get('task')} of {labels.get('combination')}{against}"
+    statistic = f".{labels['statistic']}" if labels.get("statistic") else ""
     return f"{metric}{statistic}/{labels['workload']} of {labels.get('combination')}{against}"
 
 
@@ -205,6 +207,7 @@ def accuracy(runs: Sequence[Run], labels: Mapping[str, Any]) -> Measurement:
         NotMeasured: When no item has a score in every run.
     """
     failed = {item.item for run in runs for item in run.items if item.failed is not None}
+    items = tuple(item.item for item in runs[0].items if item.item not in failed)
     samples = tuple(tuple(item.scores[run.primary] for item in run.items if item.item not in failed) for run in runs)
     return Measurement(
         metric=ACCURACY,
@@ -213,4 +216,5 @@ def accuracy(runs: Sequence[Run], labels: Mapping[str, Any]) -> Measurement:
         population=max(run.population for run in runs),
         failed_requests=sum(run.failed_requests for run in runs),
         runs=tuple(runs),
+        items=items,
     )

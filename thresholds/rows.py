@@ -12,6 +12,7 @@ from thresholds.strict_yaml import did_you_mean
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Deviation = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0)]
 Word = Annotated[str, Field(min_length=1)]
 Written = Annotated[str, Field(min_length=3)]
@@ -50,8 +51,40 @@ SPEED_KEYS = (
 """Labels by which a speed row is found. `max_tokens` is none of them: the workload sets the output lengths."""
 
 
+class GoldenShare(BaseModel):
+    """The best accuracy that was ever accepted, and the session that measured it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    value: Share
+    run: Written
+
+    @field_validator("value", mode="before")
+    @classmethod
+    def _numbers_are_numbers(cls, value: Any) -> Any:
+        return _number(value)
+
+
+class GoldenSpeed(BaseModel):
+    """The best speed that was ever accepted, and the session that measured it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    value: Positive
+    run: Written
+
+    @field_validator("value", mode="before")
+    @classmethod
+    def _numbers_are_numbers(cls, value: Any) -> Any:
+        return _number(value)
+
+
 class AccuracyRow(BaseModel):
-    """One floor. Keys that are left out have the value that a combination has when its matrix leaves them out."""
+    """One floor. Keys that are left out have the value that a combination has when its matrix leaves them out.
+
+    `noise` is the standard deviation of a run's score between identical runs, a share of 1 like the score; `chance` is
+    what a guess reaches; `questions` is how many were asked, where `samples` does not say.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -68,7 +101,11 @@ class AccuracyRow(BaseModel):
     floor: Share
     must: Literal["hold", "show"] = "hold"
     measured: Share
+    noise: Share | None = None
     runs: Count
+    questions: Count | None = None
+    chance: Share | None = None
+    golden: GoldenShare | None = None
     measured_on: Written
     run: Written
     because: Written
@@ -80,7 +117,7 @@ class AccuracyRow(BaseModel):
             return str(value)
         raise ValueError("write a number, `all`, `first N` or `seed S: N`")
 
-    @field_validator("floor", "measured", "temperature", "top_p", mode="before")
+    @field_validator("floor", "measured", "noise", "chance", "temperature", "top_p", mode="before")
     @classmethod
     def _numbers_are_numbers(cls, value: Any) -> Any:
         return _number(value)
@@ -90,6 +127,7 @@ class SpeedRow(BaseModel):
     """One floor of a rate or ceiling of a latency, on one machine; or of its ratio to another combination's, on any.
 
     Latencies are in seconds, rates in tokens or requests per second, ratios plain numbers (0.9: nine tenths).
+    `noise` is the standard deviation between identical runs as a share of their mean.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -113,7 +151,9 @@ class SpeedRow(BaseModel):
     ceiling: Positive | None = None
     must: Literal["hold", "show"] = "hold"
     measured: Positive
+    noise: Deviation | None = None
     runs: Annotated[int, Field(ge=LEAST_RUNS)]
+    golden: GoldenSpeed | None = None
     measured_on: Written | None = None
     run: Written
     because: Written
@@ -125,7 +165,7 @@ class SpeedRow(BaseModel):
             raise ValueError(f"no speed has this name{did_you_mean(value, SPEED)}")
         return value
 
-    @field_validator("floor", "ceiling", "measured", "temperature", "top_p", mode="before")
+    @field_validator("floor", "ceiling", "measured", "noise", "temperature", "top_p", mode="before")
     @classmethod
     def _numbers_are_numbers(cls, value: Any) -> Any:
         return _number(value)

@@ -1,18 +1,20 @@
 """A measurement held against a threshold: PASS, FAIL, INCONCLUSIVE or NOT_MEASURED, with the reasons in words."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from thresholds.catalogue import Threshold
-from thresholds.evidence import Evidence, evidence
-from thresholds.measurement import Direction, Measurement, NotMeasured, title
+from thresholds.error_level import ErrorLevel
+from thresholds.evidence import CONFIDENCE, Evidence, evidence
+from thresholds.measurement import Direction, Measurement, Metric, NotMeasured, title
 from thresholds.quantities import distance, told
 from thresholds.recording import recordable
 from thresholds.speed import SPEED
 
-CONFIDENCE = 0.95
+LEVEL = ErrorLevel()
+"""Of a single decision."""
 
 
 class Outcome(StrEnum):
@@ -32,6 +34,7 @@ class Verdict:
         reason: A stable code ("below_floor", "too_few_runs", "engine_failed", …).
         lines: The verdict in words: first what was decided, then measured, required and where.
         headroom: Measured value minus floor (ceiling minus measured value), in the metric's unit.
+        details: More numbers of the decision, as plain values: questions used, flips, answers that changed.
     """
 
     outcome: Outcome
@@ -45,16 +48,35 @@ class Verdict:
     required: float | None = None
     headroom: float | None = None
     where: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return self.outcome is Outcome.PASS
 
 
-def judge(measurement: Measurement, threshold: Threshold) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided on a measurement, before it is put into words.
+
+    Attributes:
+        said: The decision in words.
+        evidence: How sure the value is, in words.
+        span: The 95 % interval, where there is one.
+    """
+
+    outcome: Outcome
+    reason: str
+    said: str
+    evidence: str
+    span: tuple[float, float] | None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def judge(measurement: Measurement, threshold: Threshold, level: ErrorLevel = LEVEL) -> Verdict:
     """Hold a measured value against its floor or ceiling.
 
-    PASS when at the bound or better (`must: show`: shown so with 95 % one-sided), FAIL when shown worse, INCONCLUSIVE
-    otherwise, and for a speed of fewer than 3 runs whatever its value.
+    PASS when at the bound or better (`must: show`: shown so, one-sided at the error level), FAIL when shown worse,
+    INCONCLUSIVE otherwise, and for a speed of fewer than 3 runs whatever its value.
 
     The error of an accuracy is that of another run of the same questions; where the floor speaks of the whole benchmark
     and a sample was measured, the error of the sample is added. With one run the spread between runs is unknown, and
@@ -63,23 +85,30 @@ def judge(measurement: Measurement, threshold: Threshold) -> Verdict:
     """
     if measurement.failed_requests:
         return unanswered(measurement)
-    known = evidence(measurement, threshold, CONFIDENCE)
+    known = evidence(measurement, threshold, level.alpha)
+    outcome, reason, said = _decided(measurement, threshold, known)
+    words = _words(measurement.metric, known)
+    return held(measurement, threshold, Decision(outcome, reason, said, words, known.span))
+
+
+def _decided(measurement: Measurement, threshold: Threshold, known: Evidence) -> tuple[Outcome, str, str]:
     if known.too_few_runs:
-        said = f"{known.extent} cannot tell a change from noise; {known.advice(0)}"
-        return _verdict(Outcome.INCONCLUSIVE, "too_few_runs", measurement, threshold, known, said)
+        return (
+            Outcome.INCONCLUSIVE,
+            "too_few_runs",
+            f"{known.extent} cannot tell a change from noise; {known.advice(0)}",
+        )
     better, worse, sign = ("above", "below", 1) if _has_floor(measurement) else ("below", "above", -1)
     bound, value, limit = measurement.metric.bound, sign * measurement.value, sign * threshold.value
     if value >= limit and (threshold.must == "hold" or value - known.reach >= limit):
-        said = f"at or {better} its {bound}"
-        return _verdict(Outcome.PASS, f"at_or_{better}_{bound}", measurement, threshold, known, said)
+        return Outcome.PASS, f"at_or_{better}_{bound}", f"at or {better} its {bound}"
     apart = distance(measurement.metric, measurement.value, threshold.value)
     if value + known.reach < limit:
-        said = f"{apart} {worse} its {bound}, and shown to be {worse}"
-        return _verdict(Outcome.FAIL, f"{worse}_{bound}", measurement, threshold, known, said)
+        return Outcome.FAIL, f"{worse}_{bound}", f"{apart} {worse} its {bound}, and shown to be {worse}"
     side = "below" if measurement.value < threshold.value else "above"
     advice = known.advice(abs(measurement.value - threshold.value))
     said = f"{apart} {side} its {bound} is within the noise of {known.noise}; {advice}"
-    return _verdict(Outcome.INCONCLUSIVE, "too_little_evidence", measurement, threshold, known, said)
+    return Outcome.INCONCLUSIVE, "too_little_evidence", said
 
 
 def not_measured(metric: str, labels: Mapping[str, Any], reason: str, message: str) -> Verdict:
@@ -152,31 +181,35 @@ def _has_floor(measurement: Measurement) -> bool:
     return measurement.metric.direction is Direction.HIGHER
 
 
-def _verdict(
-    outcome: Outcome, reason: str, measurement: Measurement, threshold: Threshold, known: Evidence, said: str
-) -> Verdict:
-    metric, value, required = measurement.metric, measurement.value, threshold.value
-    low, high = known.span or (None, None)
-    ends = " to ".join(told(metric, end) for end in known.span or ())
-    span = f"{CONFIDENCE:.0%} interval {ends}: {known.of}; " if ends else ""
+def held(measurement: Measurement, threshold: Threshold, decision: Decision) -> Verdict:
+    """The verdict on a measurement and its threshold, however it was reached."""
+    metric, value, required, span = measurement.metric, measurement.value, threshold.value, decision.span
     shown_by = " and must be shown" if threshold.must == "show" else ""
     accepted = f"accepted at {told(metric, threshold.row['measured'])}, run {threshold.row['run']}"
     sign = ">=" if _has_floor(measurement) else "<="
     lines = (
-        f"{title(metric.name, measurement.labels)}: {outcome} - {said}",
-        f"measured  {told(metric, value)} ({span}{known.extent})",
+        f"{title(metric.name, measurement.labels)}: {decision.outcome} - {decision.said}",
+        f"measured  {told(metric, value)} ({decision.evidence})",
         f"required  {sign} {told(metric, required)}{shown_by}   {threshold.where} ({accepted})",
     )
     return Verdict(
-        outcome=outcome,
-        reason=reason,
+        outcome=decision.outcome,
+        reason=decision.reason,
         metric=metric.name,
         labels=measurement.labels,
         lines=lines,
         measured=value,
-        low=low,
-        high=high,
+        low=span[0] if span else None,
+        high=span[1] if span else None,
         required=required,
         headroom=value - required if _has_floor(measurement) else required - value,
         where=threshold.where,
+        details=decision.details,
     )
+
+
+def _words(metric: Metric, known: Evidence) -> str:
+    if known.span is None:
+        return known.extent
+    ends = " to ".join(told(metric, end) for end in known.span)
+    return f"{CONFIDENCE:.0%} interval {ends}: {known.of}; {known.extent}"
