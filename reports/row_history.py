@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from reports.answers.scores import comparable
 from reports.ledger import Ledger, RecordedLoad, RecordedRun
-from reports.scores import comparable
-from reports.speed_rows import pairs
+from reports.speed.rows import pairs
 from thresholds.accepted import Accepted, accepted, sampled
 from thresholds.catalogue import Catalogue, Threshold
 from thresholds.measurement import ACCURACY, Measurement, Metric, NotMeasured

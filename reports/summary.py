@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from reports.answers.rows import Row, Told, outcomes, ranked
 from reports.ledger import Ledger, RecordedEngine, RecordedLoad, RecordedRun, RecordedSession
-from reports.rows import Row, Told, outcomes, ranked
-from reports.speed_rows import SpeedRow, Subject, speed_rows
+from reports.speed.rows import SpeedRow, Subject, speed_rows
 from reports.subjects import about_load, latest
 from reports.upgrades import UpgradeRow, is_upgrade, upgrade_rows
 from thresholds.measurement import NotMeasured

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from reports.labels import ALWAYS_SHOWN, label, short_names, telling_labels
-from reports.layout import TEXT, UNKNOWN, Column, Table, as_markdown, as_text, escaped, fenced, one_line
-from reports.load_table import load
-from reports.rank_words import place, ranges_explained
-from reports.rows import Row
-from reports.scores import TaskScore
-from reports.speed_tables import by_metric, ratios, speed
+from reports.answers.rank_words import place, ranges_explained
+from reports.answers.rows import Row
+from reports.answers.scores import TaskScore
+from reports.speed.load_table import load
+from reports.speed.tables import by_metric, ratios, speed
 from reports.summary import Summary
 from reports.upgrades import upgrade_table
-from reports.words import (
+from reports.wording.labels import ALWAYS_SHOWN, label, short_names, telling_labels
+from reports.wording.layout import TEXT, UNKNOWN, Column, Table, as_markdown, as_text, escaped, fenced, one_line
+from reports.wording.words import (
     count,
     duration,
     memory,

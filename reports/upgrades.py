@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.layout import TEXT, UNKNOWN, Column, Table
-from reports.words import figure, points, signed_percent, signed_points, speed_name, task_names
+from reports.wording.layout import TEXT, UNKNOWN, Column, Table
+from reports.wording.words import figure, points, signed_percent, signed_points, speed_name, task_names
 from thresholds.lengths import OUTPUT_TOKENS
 from thresholds.upgrade import ACCURACY_DIFFERENCE, ALL_TASKS
 from thresholds.verdict import Verdict

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from judged_sessions import ORIGIN, Campaign
-
 from reports.__main__ import main
-from reports.layout import as_text
+
+from reports.wording.layout import as_text
 
 ROOT = Path(__file__).parents[1]
 FIT = f"task: gsm8k, floor: 0.55, measured: 0.6, noise: 0.01, {ORIGIN}"

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reports.__main__ import main
 from test_reports_ledger import load_of
 from test_reports_speed import load_labels
 from test_reports_summary import Told, labels_of
 from test_reports_tables import cell
 
-from reports.__main__ import main
-from reports.components import components
 from reports.ledger import Ledger
-from reports.noise import Noise, noise_of
-from reports.noise_tables import noise_tables
+from reports.noise.components import components
+from reports.noise.measured import Noise, noise_of
+from reports.noise.tables import noise_tables
 from thresholds.measurement import NotMeasured
 from thresholds.speed import LoadRun
 

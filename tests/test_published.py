@@ -9,17 +9,17 @@ from statistics import fmean
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reports.__main__ import main
 from test_reports_summary import Told, item_of, labels_of
 from test_reports_tables import cell
 
-from reports.__main__ import main
-from reports.columns import in_parts
-from reports.layout import as_text
 from reports.ledger import Ledger
-from reports.standings import Standing, entries_of, entries_of_session, standings, total
-from reports.studies import Study, known_studies, read_study
-from reports.study_tables import standings_table
+from reports.published.standings import Standing, entries_of, entries_of_session, standings, total
+from reports.published.studies import Study, known_studies, read_study
+from reports.published.tables import standings_table
 from reports.summary import summarise
+from reports.wording.columns import in_parts
+from reports.wording.layout import as_text
 from thresholds.measurement import Run
 from thresholds.strict_yaml import InvalidFile
 

@@ -5,15 +5,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from reports.__main__ import main
 from test_reports_ledger import load_of
 from test_reports_plugin import run_of
 from test_reports_speed import load_labels
 from test_reports_summary import labels_of
 
-from reports.__main__ import main
 from reports.commands import Said, rendered, show
-from reports.layout import Column, Table
 from reports.ledger import Ledger
+from reports.wording.layout import Column, Table
 from thresholds.strict_yaml import InvalidFile
 from thresholds.verdict import not_measured
 

@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from reports.__main__ import main
 from test_reports_summary import Told, item_of, labels_of
 from test_reports_tables import cell
 
-from reports.__main__ import main
-from reports.comparison import compare
-from reports.comparison_tables import comparison_table
+from reports.comparison.paired import compare
+from reports.comparison.tables import comparison_table
 from reports.ledger import Ledger
 from thresholds.measurement import NotMeasured, Run
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from reports.ledger import Ledger
-from reports.speed_rows import SpeedRow
+from reports.speed.rows import SpeedRow
 from reports.summary import summarise, summarise_all
 from thresholds.speed import LoadRun
 from thresholds.verdict import Outcome, Verdict, not_measured

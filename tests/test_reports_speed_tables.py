@@ -1,11 +1,11 @@
 import pytest
 from test_reports_speed import RATE, TTFT, Loaded, load_labels, side_by_side
 
-from reports.layout import Table, as_text
-from reports.load_table import load
-from reports.speed_tables import by_metric, ratios, speed
+from reports.speed.load_table import load
+from reports.speed.tables import by_metric, ratios, speed
 from reports.summary import Summary, summarise
-from reports.words import figure, figure_spread, milliseconds, signed_percent, speed_name
+from reports.wording.layout import Table, as_text
+from reports.wording.words import figure, figure_spread, milliseconds, signed_percent, speed_name
 from thresholds.verdict import Outcome, not_measured
 
 

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
+from reports.answers.rows import Row
 from reports.ledger import Ledger
-from reports.rows import Row
 from reports.summary import summarise, summarise_all
 from thresholds.measurement import Item, NotMeasured, Run
 from thresholds.verdict import Outcome, Verdict, not_measured

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_reports_summary import Told, item_of
 
+from reports.answers.scores import task_score
+from reports.answers.ties import Contender, paired, places
 from reports.ledger import RecordedRun
-from reports.scores import task_score
 from reports.summary import summarise
-from reports.ties import Contender, paired, places
 from thresholds.measurement import Run
 from thresholds.statistics.pairs import difference
 

@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from reports.layout import Table, as_markdown, as_text
 from reports.ledger import FILE, Ledger
 from reports.migrations import LedgerUnreadable
+from reports.wording.layout import Table, as_markdown, as_text
 from thresholds.measurement import NotMeasured
 from thresholds.strict_yaml import InvalidFile
 

@@ -3,16 +3,16 @@
 import argparse
 from dataclasses import asdict
 
-from reports.changes import change_between, changes_of
-from reports.columns import in_parts
 from reports.commands import Commands, opened, rendered, takes_format, takes_results, width
-from reports.comparison import LAST, compare
-from reports.comparison_tables import comparison_table
+from reports.comparison.paired import LAST, compare
+from reports.comparison.tables import comparison_table
 from reports.ledger import FILE, Ledger
-from reports.standings import OURS, Entry, entries_of, entries_of_session, standings
-from reports.studies import Study, known_studies, read_study
-from reports.study_tables import changes_table, standings_table
+from reports.published.changes import change_between, changes_of
+from reports.published.standings import OURS, Entry, entries_of, entries_of_session, standings
+from reports.published.studies import Study, known_studies, read_study
+from reports.published.tables import changes_table, standings_table
 from reports.summary import SCHEMA_VERSION, summarise, summarise_all
+from reports.wording.columns import in_parts
 from thresholds.measurement import NotMeasured
 
 PAIR = 2

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from reports.commands import Commands, Said, opened, rendered, takes_format, takes_results
-from reports.layout import TEXT, UNKNOWN, Column, Table, fenced, one_line
 from reports.ledger import FILE
 from reports.row_history import judged
 from reports.summary import SCHEMA_VERSION
-from reports.words import figure, in_speed_unit, percent, points, speed_name, speed_unit, task_names
+from reports.wording.layout import TEXT, UNKNOWN, Column, Table, fenced, one_line
+from reports.wording.words import figure, in_speed_unit, percent, points, speed_name, speed_unit, task_names
 from thresholds.accepted import Noise
 from thresholds.catalogue import ACCURACY_KEYS, SPEED_KEYS, Catalogue, Threshold
 from thresholds.doctor import Finding, examine, narrow

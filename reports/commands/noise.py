@@ -4,8 +4,8 @@ import argparse
 from dataclasses import asdict
 
 from reports.commands import Commands, opened, rendered, takes_format, takes_results
-from reports.noise import noise_of
-from reports.noise_tables import noise_tables
+from reports.noise.measured import noise_of
+from reports.noise.tables import noise_tables
 from reports.summary import SCHEMA_VERSION
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from reports.commands import Commands, Said, opened, takes_results
 from reports.commands.doctor import called, telling
-from reports.layout import one_line
 from reports.ledger import Ledger
 from reports.row_history import Judged, chosen, judged
+from reports.wording.layout import one_line
 from thresholds.accepted import Accepted
 from thresholds.catalogue import Catalogue
 from thresholds.measurement import NotMeasured

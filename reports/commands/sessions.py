@@ -3,8 +3,8 @@
 import argparse
 
 from reports.commands import Commands, opened, takes_results
-from reports.layout import TEXT, UNKNOWN, Column, Table, as_text
 from reports.ledger import Ledger, RecordedSession
+from reports.wording.layout import TEXT, UNKNOWN, Column, Table, as_text
 from thresholds.measurement import NotMeasured
 
 COLUMNS = (

@@ -7,117 +7,21 @@ gets there decides (Waudby-Smith and Ramdas, Estimating means of bounded random 
 
 Without replacement from N values with mean m, those left after t - 1 have the mean
 m_t = (N m - S_{t-1}) / (N - t + 1), and the bets are against m_t.
-
-Which bets are made never matters for the error level, only for how soon they win. Each player here aims at a mean that
-it believes in, shrunken towards what it has seen, and bets what would make its capital grow fastest if values lay at
-the ends and in the middle of their range only (Kelly, A New Interpretation of Information Rate, 1956).
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from thresholds.statistics.players import BOLDEST, EPSILON, Array, Seen, players
 
-BOLDEST = 0.8
-"""Largest share of its capital that a player risks on a single value."""
-EPSILON = 1e-9
-"""Of the range: sums that are closer than this to what they must reach have reached it."""
 NEAR = 1 / 40
 """Of the range: how far from the bound the mean is thought to be when nobody has said where it is."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Player:
-    """Who bets on one side, in a range turned so that this side is above, from -1 to 1.
-
-    Attributes:
-        capital: What it starts with; the players of a side start with 1 together.
-        target: The mean that it believes in at first, worth `belief` values.
-        spread: The mean square that it believes in at first, worth `doubt` values.
-        boldness: A multiple of the bet that is best on what it believes.
-    """
-
-    capital: float
-    target: float
-    belief: float
-    spread: float
-    doubt: float
-    boldness: float = 1.0
-
-    def growth(self, seen: "_Seen") -> Array:
-        """Logarithm of its gain on each value."""
-        mean = (seen.sums + self.belief * self.target) / (seen.counts + self.belief)
-        spread = (seen.squares + self.doubt * self.spread) / (seen.counts + self.doubt)
-        nulls = np.where(seen.open, seen.nulls, 0.0)
-        bet = np.minimum(self.boldness * _kelly(seen.left(mean), spread, nulls), BOLDEST / (nulls + 1))
-        gains: Array = np.log1p(np.where(seen.open, bet * (seen.values - nulls), 0.0))
-        return gains
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """A block of values in -1..1, and what was known before each of them.
-
-    Attributes:
-        counts, sums, squares: Of the values before.
-        nulls: The mean of what is left if the whole has the bound's; where `open`, it is possible.
-    """
-
-    values: Array
-    counts: Array
-    sums: Array
-    squares: Array
-    nulls: Array
-    population: int | None
-
-    @property
-    def open(self) -> NDArray[np.bool_]:
-        inside: NDArray[np.bool_] = np.abs(self.nulls) < 1 - EPSILON
-        return inside
-
-    def left(self, mean: Array) -> Array:
-        """The mean of what is left if the whole has this one."""
-        if self.population is None:
-            return mean
-        return (self.population * mean - self.sums) / (self.population - self.counts)
-
-    def turned(self) -> "_Seen":
-        """The same with the sign of every value changed."""
-        return _Seen(-self.values, self.counts, -self.sums, self.squares, -self.nulls, self.population)
-
-
-def _kelly(mean: Array, spread: Array, null: Array) -> Array:
-    """The bet on values above `null` that grows fastest if they are -1, 0 or 1 with this mean and mean square.
-
-    It solves E[y / (1 + bet y)] = 0 for y = x - null, a quadratic equation; 0 when the mean is not above `null`.
-    """
-    mean = np.clip(mean, -1, 1)
-    spread = np.clip(spread, np.abs(mean), 1)
-    worst, middle, best = null + 1, -null, 1 - null
-    low, high = (spread - mean) / 2, (spread + mean) / 2
-    edge = mean - null
-    slope = -low * worst * (middle + best) + (1 - spread) * middle * (best - worst) + high * best * (middle - worst)
-    root = np.sqrt(np.maximum(0.0, slope**2 + 4 * worst * middle * best * edge))
-    return np.where(edge > 0, 2 * edge / np.maximum(root - slope, EPSILON), 0.0)
-
-
-def _players(edge: float, known: bool, sparse: bool, bound: float) -> tuple[tuple[_Player, ...], tuple[_Player, ...]]:
-    """Those who bet on above, and on below (their targets are turned).
-
-    Args:
-        edge: How far above the bound the mean is thought to be; those on below think of it once and twice below.
-        known: Somebody said so.
-        sparse: The values are differences, most of them 0.
-    """
-    spread, doubt = (0.1, 10.0) if sparse else (1.0, 1.0)
-    above = _Player(1.0, bound + edge, 300.0 if known else 50.0, spread, doubt)
-    spread, doubt = (0.25, 4.0) if sparse else (1.0, 1.0)
-    below = tuple(_Player(0.5, times * edge - bound, 100.0, spread, doubt, 1.3) for times in (1, 2))
-    return (above,), below
+AIMS = (32, 128, 512, 2048, 8192)
+"""Numbers of values for which the interval of a confidence sequence is at its best."""
 
 
 class Wager:
@@ -164,7 +68,7 @@ class Wager:
         if guess is None and sparse:
             guess = 0.0
         edge = 0.0 if guess is None else _turned(guess, low, high) - turned
-        self._sides = _players(edge if edge > 0 else 2 * NEAR, edge > 0, sparse, turned)
+        self._sides = players(edge if edge > 0 else 2 * NEAR, edge > 0, sparse, turned)
         self._capital = [np.log([player.capital for player in side]) for side in self._sides]
 
     @property
@@ -199,15 +103,15 @@ class Wager:
         self._turned_sum = float(seen.sums[-1] + seen.values[-1])
         self._squares = float(seen.squares[-1] + seen.values[-1] ** 2)
 
-    def _seen(self, values: Array) -> _Seen:
+    def _seen(self, values: Array) -> Seen:
         counts = self.used + np.arange(len(values), dtype=np.float64)
         sums = self._turned_sum + np.concatenate([[0.0], np.cumsum(values[:-1])])
         squares = self._squares + np.concatenate([[0.0], np.cumsum(values[:-1] ** 2)])
         bound = np.full(len(values), _turned(self.bound, self.low, self.high))
-        seen = _Seen(values, counts, sums, squares, bound, self.population)
+        seen = Seen(values, counts, sums, squares, bound, self.population)
         return replace(seen, nulls=seen.left(bound))
 
-    def _decide(self, seen: _Seen, shown: NDArray[np.bool_]) -> None:
+    def _decide(self, seen: Seen, shown: NDArray[np.bool_]) -> None:
         """The first value after which a side has won, or after which the values left cannot change the side."""
         if self.above is not None:
             return
@@ -230,10 +134,12 @@ def confidence_sequence(
 ) -> tuple[float, float]:
     """The interval of a bounded mean after all of these values, valid at whatever time it is looked at.
 
-    The means against which a hedged capital has never reached 2 / alpha on its side, with the bets
-    lambda_t = sqrt(2 ln(2 / alpha) / (v_{t-1} t ln(t + 1))), v_{t-1} the variance before it (Waudby-Smith and Ramdas,
-    2024, section 4.2 and, without replacement, section 5). Intersected over time, so that it never widens, and with
-    what the values left can still change. Before the first value it is low..high.
+    The means against which a hedged capital has never reached 2 / alpha on its side (Waudby-Smith and Ramdas, 2024,
+    section 4.2 and, without replacement, section 5). On each side several players share the capital equally; the bets
+    of one are the best for an interval after h values, lambda_t = sqrt(2 ln(2 / alpha) / (v_{t-1} h)), v_{t-1} the
+    variance before, with h = 32, 128, 512, ... (without replacement (1 / h - 1 / N) for 1 / h, and N / (N - t + 1) times
+    as much). Intersected over time, so that it never widens, and with what the values left can still change. Before the
+    first value it is low..high.
 
     Raises:
         ValueError: For a value outside low..high, more values than the population has, or an alpha outside 0..1.
@@ -255,18 +161,22 @@ def _lower_bound(values: Array, alpha: float, population: int | None) -> float:
     sums = np.cumsum(values) - values
     distances = (values - (0.5 + sums + values) / (count + 2)) ** 2
     spreads = (0.25 + np.cumsum(distances) - distances) / (count + 1)
-    bets = np.sqrt(2 * math.log(2 / alpha) / (spreads * (count + 1) * np.log(count + 2)))
+    # without replacement the difference that a mean makes grows as values run out, and so do the bets on it
+    size = np.inf if population is None else population
+    aims: list[float] = [aim for aim in AIMS if aim < size] or [size / 2]
+    scale = 2 * math.log(2 / alpha) * (1 / np.array(aims) - 1 / size)
+    bets = np.sqrt(scale[:, None] / spreads) / (1 - count / size)
 
     def refuted(mean: float) -> bool:
-        null = mean if population is None else (population * mean - sums) / (population - count)
-        if np.any(null <= 0):
+        nulls = np.full(len(values), mean) if population is None else (population * mean - sums) / (population - count)
+        if np.any(nulls <= 0):
             return True
-        capital = np.cumsum(np.log1p(np.minimum(bets, BOLDEST / null) * (values - null)))
-        return bool(capital.max() >= math.log(2 / alpha))
+        capital = np.cumsum(np.log1p(np.minimum(bets, BOLDEST / nulls) * (values - nulls)), axis=1)
+        return bool(np.logaddexp.reduce(capital, axis=0).max() >= math.log(2 * len(aims) / alpha))
 
     below = 0.0 if population is None else float(values.sum()) / population
     above = 1.0 if population is None else below + 1 - len(values) / population
-    for _ in range(50):
+    for _ in range(40):
         middle = (below + above) / 2
         below, above = (middle, above) if refuted(middle) else (below, middle)
     return below

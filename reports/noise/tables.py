@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from reports.components import Components
-from reports.labels import short_names
-from reports.layout import TEXT, UNKNOWN, Column, Table
-from reports.noise import Noise, ScoreNoise, SpeedNoise
-from reports.words import figure, in_speed_unit, percent, points, speed_name, speed_unit, task_names
+from reports.noise.components import Components
+from reports.noise.measured import Noise, ScoreNoise, SpeedNoise
+from reports.wording.labels import short_names
+from reports.wording.layout import TEXT, UNKNOWN, Column, Table
+from reports.wording.words import figure, in_speed_unit, percent, points, speed_name, speed_unit, task_names
 from thresholds.speed import SPEED
 
 SCORE_REACH = 0.01

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from reports.layout import UNKNOWN
-from reports.load_details import LoadDetails
-from reports.speed_rows import SpeedRow
-from reports.speed_values import SpeedValue
-from reports.words import (
+from reports.speed.load_details import LoadDetails
+from reports.speed.rows import SpeedRow
+from reports.speed.values import SpeedValue
+from reports.wording.layout import UNKNOWN
+from reports.wording.words import (
     count,
     figure,
     figure_spread,

@@ -12,9 +12,9 @@ from statistics import fmean, stdev, variance
 
 import numpy as np
 
-from reports.labels import short_names
-from reports.rows import Row
-from reports.studies import PublishedRun, Study
+from reports.answers.rows import Row
+from reports.published.studies import PublishedRun, Study
+from reports.wording.labels import short_names
 from thresholds.evidence import CONFIDENCE
 from thresholds.statistics.means import interval, two_sided
 from thresholds.statistics.ranks import Rank, p_values_of, ranks

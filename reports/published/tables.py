@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from reports.changes import Change
-from reports.comparison_tables import span
-from reports.layout import TEXT, UNKNOWN, Column, Table
-from reports.rank_words import place, ranges_explained
-from reports.standings import Standing
-from reports.studies import Study
-from reports.words import count, points, signed_points, spread, task_names
+from reports.answers.rank_words import place, ranges_explained
+from reports.comparison.tables import span
+from reports.published.changes import Change
+from reports.published.standings import Standing
+from reports.published.studies import Study
+from reports.wording.layout import TEXT, UNKNOWN, Column, Table
+from reports.wording.words import count, points, signed_points, spread, task_names
 
 TOTALS_ONLY = (
     "Only totals of runs are published: nothing can be paired question by question, so that what the questions"

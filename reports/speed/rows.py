@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
+from reports.answers.rows import outcomes
 from reports.ledger import RecordedLoad
-from reports.load_details import LoadDetails, details_of
-from reports.rows import outcomes
-from reports.speed_values import SpeedValue, ratios_of, tightest, values_of
+from reports.speed.load_details import LoadDetails, details_of
+from reports.speed.values import SpeedValue, ratios_of, tightest, values_of
 from reports.subjects import ABOUT_LOAD
 from thresholds.speed import OUTPUT_TOKENS_PER_SECOND, LoadRun
 from thresholds.verdict import Verdict

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping
 
-from reports.labels import short_names
-from reports.layout import TEXT, UNKNOWN, Column, Table
-from reports.load_details import LoadDetails
-from reports.speed_cells import asked, beside, failed
+from reports.speed.cells import asked, beside, failed
+from reports.speed.load_details import LoadDetails
 from reports.summary import Summary
-from reports.words import count, duration, figure, memory, milliseconds, percent
+from reports.wording.labels import short_names
+from reports.wording.layout import TEXT, UNKNOWN, Column, Table
+from reports.wording.words import count, duration, figure, memory, milliseconds, percent
 
 Cells = Mapping[str, Callable[[LoadDetails], str]]
 """Columns by their headings."""

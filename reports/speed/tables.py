@@ -2,9 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from reports.labels import ALWAYS_SHOWN, label, short_names, telling_labels
-from reports.layout import TEXT, UNKNOWN, Column, Table
-from reports.speed_cells import (
+from reports.speed.cells import (
     asked,
     counted,
     failed,
@@ -19,10 +17,12 @@ from reports.speed_cells import (
     title,
     verdict,
 )
-from reports.speed_rows import SpeedRow
-from reports.speed_values import SpeedValue
+from reports.speed.rows import SpeedRow
+from reports.speed.values import SpeedValue
 from reports.summary import Summary
-from reports.words import signed_percent, speed_unit
+from reports.wording.labels import ALWAYS_SHOWN, label, short_names, telling_labels
+from reports.wording.layout import TEXT, UNKNOWN, Column, Table
+from reports.wording.words import signed_percent, speed_unit
 from thresholds.measurement import Metric
 from thresholds.speed import (
     ACCEPTANCE_LENGTH,

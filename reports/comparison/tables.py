@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from reports.comparison import Compared, Comparison
-from reports.labels import short_names
-from reports.layout import TEXT, UNKNOWN, Column, Table
-from reports.words import count, points, shared_beginning, signed_points, task_names
+from reports.comparison.paired import Compared, Comparison
+from reports.wording.labels import short_names
+from reports.wording.layout import TEXT, UNKNOWN, Column, Table
+from reports.wording.words import count, points, shared_beginning, signed_points, task_names
 
 OVER_ALL = "mean of tasks"
 

@@ -6,9 +6,9 @@ from fnmatch import fnmatchcase
 from itertools import groupby
 from typing import Any, TypeVar
 
-from reports.components import Components, components
+from reports.answers.scores import comparable
 from reports.ledger import Ledger, RecordedLoad, RecordedRun
-from reports.scores import comparable
+from reports.noise.components import Components, components
 from reports.subjects import ABOUT_LOAD
 from thresholds.measurement import NotMeasured, accuracy
 from thresholds.speed import SPEED, STATISTICS, key

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from reports.layout import UNKNOWN
+from reports.wording.layout import UNKNOWN
 
 GIBIBYTE = 2**30
 SHORTER = {"mmlu_pro_computer_science": "mmlu_pro_cs", "computer_science": "cs"}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from reports.layout import UNKNOWN
+from reports.wording.layout import UNKNOWN
 
 ALWAYS_SHOWN = ("model", "engine", "quantization", "draft")
 

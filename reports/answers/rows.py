@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from statistics import stdev
 from typing import Any
 
+from reports.answers.scores import TaskScore, answers_of, comparable, completion_tokens, prompt_tokens, rate, task_score
+from reports.answers.ties import Contender, Place, places
 from reports.ledger import RecordedEngine, RecordedRun
-from reports.scores import TaskScore, answers_of, comparable, completion_tokens, prompt_tokens, rate, task_score
-from reports.ties import Contender, Place, places
 from thresholds.measurement import ACCURACY, Run
 from thresholds.verdict import Outcome, Verdict
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import stdev
 
-from reports.scores import WORST_FIRST
+from reports.answers.scores import WORST_FIRST
 from thresholds.speed import SPEED, STATISTICS, LoadRun, key, ratio_of
 from thresholds.verdict import Verdict
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.answers.scores import comparable
 from reports.ledger import Ledger, RecordedRun
-from reports.scores import comparable
 from thresholds.evidence import CONFIDENCE
 from thresholds.measurement import Measurement, NotMeasured, accuracy
 from thresholds.statistics.means import rerun_error, two_sided

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from reports.layout import UNKNOWN
+from reports.wording.layout import UNKNOWN
 
 Ranked = tuple[int | None, int | None, int | None]
 """A rank, and the best and the worst place that it may be in truth; None is unknown, or was not compared."""

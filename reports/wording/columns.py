@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from reports.layout import Table, as_text
+from reports.wording.layout import Table, as_text
 
 
 def in_parts(table: Table, width: int | None, named: int) -> list[Table]:

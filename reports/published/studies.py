@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from thresholds.strict_yaml import InvalidFile, did_you_mean
 
-FOLDER = Path(__file__).parent / "published"
+FOLDER = Path(__file__).parent
 
 Mark = Literal["==", "~=", "~<", "~>", "<", ">"]
 

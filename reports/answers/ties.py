@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.scores import TaskScore
+from reports.answers.scores import TaskScore
 from thresholds.evidence import CONFIDENCE
 from thresholds.statistics.ranks import p_values_of, ranks
 

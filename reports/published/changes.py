@@ -7,9 +7,9 @@ from fnmatch import fnmatchcase
 from itertools import combinations
 from statistics import fmean, variance
 
-from reports.layout import UNKNOWN
-from reports.standings import Entry, entries_of, entry_of, lead_interval
-from reports.studies import PublishedRun, Study, thousands
+from reports.published.standings import Entry, entries_of, entry_of, lead_interval
+from reports.published.studies import PublishedRun, Study, thousands
+from reports.wording.layout import UNKNOWN
 from thresholds.evidence import CONFIDENCE
 from thresholds.measurement import NotMeasured
 from thresholds.statistics.ranks import holm

@@ -1,0 +1,1 @@
+"""Combinations whose answers were weighed: scores, rows and ranks with ties."""

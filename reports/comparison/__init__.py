@@ -1,0 +1,1 @@
+"""Two sessions or combinations of a ledger, question by question."""

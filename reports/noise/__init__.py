@@ -1,0 +1,1 @@
+"""How much of a number is noise: components of variance, and their tables."""

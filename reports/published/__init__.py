@@ -1,0 +1,1 @@
+"""Published results: the data, its statistics and tables."""

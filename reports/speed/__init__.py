@@ -1,0 +1,1 @@
+"""Combinations under load: what was measured, its rows, cells and tables."""

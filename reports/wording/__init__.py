@@ -1,0 +1,1 @@
+"""How tables are laid out, and how numbers and names are written."""
