@@ -90,7 +90,7 @@ def upgrade_table(rows: Sequence[UpgradeRow]) -> Table:
     """Baseline, candidate, change with its interval, flips and verdict of every gate."""
     candidates, baselines = (_shorter([getattr(row, side) for row in rows]) for side in ("candidate", "baseline"))
     sides = [side for side in (candidates, baselines) if len(side) > 1]
-    tasks = task_names(list(dict.fromkeys(row.about for row in rows if row.metric == ACCURACY_DIFFERENCE.name)))
+    tasks = task_names(list(dict.fromkeys(row.about for row in rows if _place(row) == 0)))
     columns = [
         *([Column("candidate", TEXT)] if candidates in sides else []),
         *([Column("baseline", TEXT)] if baselines in sides else []),
