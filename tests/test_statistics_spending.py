@@ -56,8 +56,8 @@ def test_a_drop_of_15_points_beneath_ten_per_cent_of_noise_takes_little_more(que
 
 
 @pytest.mark.parametrize("questions", [410, 1319])
-def test_a_run_at_the_margin_itself_is_decided_wrongly_in_at_most_3_of_100(questions: int) -> None:
-    assert spent(questions, 0.075, 0.025)[1] <= 0.03
+def test_a_run_at_the_margin_itself_is_decided_wrongly_in_at_most_5_of_100(questions: int) -> None:
+    assert spent(questions, 0.075, 0.025)[1] <= 0.05
 
 
 def main() -> None:

@@ -12,7 +12,15 @@ from statistics import stdev
 from thresholds.catalogue import Threshold
 from thresholds.measurement import Measurement
 from thresholds.speed import SPEED
-from thresholds.statistics.means import amount_needed, interval, one_sided, question_error, rerun_error, run_means
+from thresholds.statistics.means import (
+    UNSEEN,
+    amount_needed,
+    interval,
+    one_sided,
+    question_error,
+    rerun_error,
+    run_means,
+)
 from thresholds.statistics.runs import LEAST_RUNS, mean_reach, runs_needed
 
 CONFIDENCE = 0.95
@@ -102,12 +110,12 @@ def _of_accuracy(measurement: Measurement, threshold: Threshold, alpha: float) -
 
 def _error(measurement: Measurement, threshold: Threshold) -> tuple[float, str]:
     """The standard error of an accuracy, and of what it is the error."""
-    questions = question_error(measurement.samples)
-    between_runs = rerun_error(measurement.samples)
+    questions = question_error(measurement.samples, unseen=UNSEEN)
+    between_runs = rerun_error(measurement.samples, UNSEEN)
     if between_runs is None:
         return WIDEST if questions is None else questions, "one run, so over other questions"
     if threshold.exact:
         return between_runs, "another run of the same questions"
-    sampling = question_error(measurement.samples, measurement.population)
+    sampling = question_error(measurement.samples, measurement.population, unseen=UNSEEN)
     sampling = WIDEST if sampling is None else sampling
     return (between_runs**2 + sampling**2) ** 0.5, "another run, and the questions not asked"

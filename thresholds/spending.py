@@ -40,20 +40,25 @@ class Spent:
         return f"{verb} after {self.used:,} of {self.asked:,} questions"
 
 
-def spend(values: Sequence[float], bound: float, level: ErrorLevel, asked: int, low: float) -> Spent:
+def spend(
+    values: Sequence[float], bound: float, level: ErrorLevel, asked: int, low: float, guess: float | None = None
+) -> Spent:
     """Whether the mean of `asked` values, of which these came first, is at or above a bound.
 
     Args:
         low: The least possible value; the largest is 1.
+        guess: What the mean is likely to be; a good one saves questions, a bad one costs some.
     """
-    above = _wager(values, bound, level, low, asked).above
+    above = _wager(values, bound, level, low, asked, guess).above
     outcome = Outcome.INCONCLUSIVE if above is None else Outcome.PASS if above else Outcome.FAIL
     ends = confidence_sequence(values, 1 - CONFIDENCE, low=low, high=1.0, population=asked)
     return Spent(outcome, len(values), asked, sum(values) / len(values), *ends)
 
 
-def _wager(values: Sequence[float], bound: float, level: ErrorLevel, low: float, asked: int | None) -> Wager:
-    wager = Wager(bound, level.alpha, low=low, high=1.0, population=asked)
+def _wager(
+    values: Sequence[float], bound: float, level: ErrorLevel, low: float, asked: int | None, guess: float | None
+) -> Wager:
+    wager = Wager(bound, level.alpha, low=low, high=1.0, population=asked, guess=guess)
     wager.add(values)
     return wager
 
@@ -66,9 +71,10 @@ def floor_reached(measurement: Measurement, threshold: Threshold, level: ErrorLe
     """
     if measurement.failed_requests:
         return unanswered(measurement)
-    spent = spend(measurement.samples[0], threshold.value, level, asked, low=0.0)
+    accepted = float(threshold.row["measured"])
+    spent = spend(measurement.samples[0], threshold.value, level, asked, low=0.0, guess=accepted)
     if spent.outcome is Outcome.FAIL:
-        below = _wager(measurement.samples[0], threshold.value, level, 0.0, None).above is False
+        below = _wager(measurement.samples[0], threshold.value, level, 0.0, None, accepted).above is False
         spent = spent if below else replace(spent, outcome=Outcome.INCONCLUSIVE)
     said = {
         Outcome.PASS: "shown to be at or above its floor",

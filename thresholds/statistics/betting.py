@@ -137,9 +137,9 @@ def confidence_sequence(
     The means against which a hedged capital has never reached 2 / alpha on its side (Waudby-Smith and Ramdas, 2024,
     section 4.2 and, without replacement, section 5). On each side several players share the capital equally; the bets
     of one are the best for an interval after h values, lambda_t = sqrt(2 ln(2 / alpha) / (v_{t-1} h)), v_{t-1} the
-    variance before, with h = 32, 128, 512, ... (without replacement (1 / h - 1 / N) for 1 / h, and N / (N - t + 1) times
+    variance before, with h = 32, 128, 512, ... (without replacement 1 / h - 1 / N for 1 / h, and N / (N - t + 1) times
     as much). Intersected over time, so that it never widens, and with what the values left can still change. Before the
-    first value it is low..high.
+    first value it is low..high; of a whole population it is the mean; a point, too, where every mean was refuted.
 
     Raises:
         ValueError: For a value outside low..high, more values than the population has, or an alpha outside 0..1.
@@ -151,8 +151,9 @@ def confidence_sequence(
     lowest, highest = _lower_bound(seen, alpha, population), 1 - _lower_bound(1 - seen, alpha, population)
     if population == len(seen):
         lowest = highest = float(seen.mean())
-    ends = sorted(low + end * (high - low) for end in (lowest, highest))
-    return max(low, ends[0]), min(high, ends[1])
+    if lowest > highest:
+        lowest = highest = (lowest + highest) / 2
+    return max(low, low + lowest * (high - low)), min(high, low + highest * (high - low))
 
 
 def _lower_bound(values: Array, alpha: float, population: int | None) -> float:
