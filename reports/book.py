@@ -1,27 +1,32 @@
 """The books of one pytest session: the ledger while it runs, the report files when it ends."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from reports.baselines import earlier
+from reports.drawing import draw
 from reports.ledger import FILE, Ledger
 from reports.migrations import LedgerUnreadable
+from reports.pull_request import comment
+from reports.schema.document import report_json
 from reports.summary import Summary, summarise
 from reports.tables import markdown
 from thresholds.measurement import Run
 from thresholds.recorded import Recorded
 from thresholds.speed import LoadRun
 from thresholds.upgrade import ACCURACY_DIFFERENCE
-from thresholds.verdict import Verdict
+from thresholds.verdict import Outcome, Verdict
+
+INTERRUPTED = 2
+"""pytest's exit status after Ctrl-C: whoever pressed it waits for no drawing."""
 
 
 class Book:
     """Writes what it is told to the ledger of a results folder, and the reports about it.
 
     A ledger that cannot be opened does not stop the measuring: the numbers are kept in memory, so that they can still
-    be shown. Whatever could not be written is one line of `problems`.
+    be shown. Whatever could not be written is one line of `problems`; what could not be drawn, one of `undrawn`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -30,6 +35,7 @@ class Book:
         self.summary: Summary | None = None
         self.written: list[Path] = []
         self.problems: list[str] = []
+        self.undrawn: list[str] = []
         self._ledger: Ledger | None = None
 
     def session_started(self, provenance: Mapping[str, Any]) -> None:
@@ -61,8 +67,28 @@ class Book:
             return []
         return earlier(self._ledger, self.session, labels, ACCURACY_DIFFERENCE.name)
 
-    def finish(self, exit_status: int, step_summary: str | None = None) -> int:
+    def told(self) -> dict[str, Any]:
+        """What a JUnit file says of the session: id, hardware, how many verdicts of each outcome, where reports are."""
+        if self._ledger is None or self.session is None:
+            return {}
+        ledger, session = self._ledger, self.session
+        known: dict[str, Any] = {"session": session, "ledger": ledger.path}
+        try:
+            if any(ledger.subjects(session)):
+                known |= {"report": self.folder / "report.md", "report.json": self.folder / "report.json"}
+            (provenance,) = [one.provenance for one in ledger.sessions() if one.id == session] or [{}]
+            known["hardware"] = provenance.get("hardware")
+            outcomes = [str(verdict.outcome) for verdict in ledger.verdicts(session)]
+        except LedgerUnreadable:  # finish() will say so
+            return known
+        counts = {f"verdicts.{outcome}": outcomes.count(outcome) for outcome in Outcome}
+        return {name: value for name, value in (known | counts).items() if value is not None}
+
+    def finish(self, exit_status: int, step_summary: str | None = None, *, drawings: bool = True) -> int:
         """Close the session and write the reports, the Markdown also to the end of the file `step_summary`.
+
+        Args:
+            drawings: Also the page and the figures, which takes seconds.
 
         Returns:
             The exit status: 1 instead of 0 when something could not be written.
@@ -73,6 +99,8 @@ class Book:
         self._attempt(self._sum_up)
         if self.summary is not None and self.summary.measured:
             self._attempt(lambda: self._write_reports(self.summary, step_summary))
+            if drawings and exit_status != INTERRUPTED:
+                self._draw(self.summary, self._ledger)
         status = 1 if self.problems and exit_status == 0 else exit_status
         if status != exit_status:
             self._record(lambda ledger, session: ledger.finish_session(session, status))
@@ -100,12 +128,19 @@ class Book:
     def _write_reports(self, summary: Summary | None, step_summary: str | None) -> None:
         if summary is None:
             return
-        told = markdown(summary)
+        told = comment(
+            markdown(summary, None), "report.json and report.html of the session, or `python -m reports show`"
+        )
         self._write("report.md", told)
-        self._write("report.json", json.dumps(summary.to_dict(), indent=2, ensure_ascii=False, default=str) + "\n")
+        self._write("report.json", report_json(summary))
         if step_summary:
             with Path(step_summary).open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(told)
+
+    def _draw(self, summary: Summary, ledger: Ledger) -> None:
+        drawn = draw(summary, ledger, self.folder)
+        self.written += drawn.written
+        self.undrawn += drawn.problems
 
     def _write(self, name: str, content: str) -> None:
         path = self.folder / name

@@ -5,62 +5,30 @@ Each write is committed when its method returns, so that ending the process lose
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
-from reports.migrations import LedgerUnreadable, migrate
-from reports.records import as_json, verdict_from, verdict_record
+from reports.ledger_file import connected, explained, reading
+from reports.ledger_records import Items, KeptRun, RecordedEngine, RecordedLoad, RecordedRun, RecordedSession
+from reports.ledger_shelf import Shelf
+from reports.ledger_tallies import packed, tally_of, unpacked
+from reports.migrations import LedgerUnreadable
+from reports.records import as_json, run_from, verdict_from, verdict_record
 from reports.subjects import latest
 from thresholds.measurement import Run
 from thresholds.speed import LoadRun
 from thresholds.verdict import Verdict
 
+__all__ = ["FILE", "Ledger", "RecordedEngine", "RecordedLoad", "RecordedRun", "RecordedSession"]
+
 FILE = "ledger.sqlite"
 
 Built = TypeVar("Built")
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedSession:
-    """One pytest session; `finished` and `exit_status` are None while it runs and after it was killed."""
-
-    id: str
-    started: str | None
-    finished: str | None
-    exit_status: int | None
-    provenance: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedEngine:
-    """An engine that was proved to be what its combination says."""
-
-    session: str
-    combination: str
-    labels: Mapping[str, Any]
-    description: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedRun:
-    """A run, with the labels it was announced with."""
-
-    session: str
-    labels: Mapping[str, Any]
-    run: Run
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedLoad:
-    """A run of a load, with the labels it was announced with."""
-
-    session: str
-    labels: Mapping[str, Any]
-    run: LoadRun
 
 
 class Ledger:
@@ -69,20 +37,17 @@ class Ledger:
     Args:
         path: The file; None keeps everything in memory.
         create: Make folder and file when there is none.
+        rescued: A connection to what was left of the file, to be read in its place.
 
     Raises:
         LedgerUnreadable: It cannot be opened, is damaged or no ledger, or a later Weighbridge wrote it.
     """
 
-    def __init__(self, path: Path | None, *, create: bool = True) -> None:
+    def __init__(self, path: Path | None, *, create: bool = True, rescued: sqlite3.Connection | None = None) -> None:
         self.path = path
-        try:
-            self._database = _open(path, create=create)
-            migrate(self._database)
-        except LedgerUnreadable as error:
-            raise LedgerUnreadable(f"{path}: {error}") from None
-        except (sqlite3.Error, OSError) as error:
-            raise LedgerUnreadable(f"{path}: cannot be opened as a ledger: {error}") from None
+        self._open = True
+        self._database = connected(path, create=create) if rescued is None else rescued
+        self._shelf: Shelf[Items] = Shelf()
 
     def record_session(self, provenance: Mapping[str, Any]) -> str:
         """Open a session and return its id; one that is known already is continued."""
@@ -111,19 +76,20 @@ class Ledger:
         key = (session, run.combination, run.task, run.number)
         where = "session = ? AND combination = ? AND task = ? AND number = ?"
         known = self._execute(f"SELECT record FROM runs WHERE {where}", *key)  # noqa: S608 - a constant
-        if known and run.replayed and not Run.from_dict(self._parsed(known[0][0])).failed_requests:
+        if known and run.replayed and not self._rebuilt(run_from, known[0][0]).failed_requests:
             return
-        self._execute(
-            "INSERT INTO runs (session, combination, task, number, labels, record) VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (session, combination, task, number)"
-            " DO UPDATE SET labels = excluded.labels, record = excluded.record",
-            session,
-            run.combination,
-            run.task,
-            run.number,
-            as_json(labels),
-            as_json(run.to_dict()),
-        )
+        record, tally = as_json(run.to_dict()), packed(tally_of(run))
+        with self._together():
+            ((row,),) = self._execute(
+                "INSERT INTO runs (session, combination, task, number, labels, record) VALUES (?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (session, combination, task, number)"
+                " DO UPDATE SET labels = excluded.labels, record = excluded.record RETURNING id",
+                *key,
+                as_json(labels),
+                record,
+            )
+            self._execute("INSERT OR REPLACE INTO tallies VALUES (?, ?, ?)", row, *tally)
+        self._shelf.forget(row)
 
     def record_load(self, session: str, run: LoadRun, labels: Mapping[str, Any]) -> None:
         """Keep a run of a load; after the session was resumed, one of the same number takes its place."""
@@ -172,13 +138,17 @@ class Ledger:
         return [RecordedEngine(row[0], row[1], self._parsed(row[2]), self._parsed(row[3])) for row in rows]
 
     def runs(self, session: str | None = None) -> list[RecordedRun]:
-        """The runs of a session, or of all; by session, then in the order in which they were first told."""
+        """The runs of a session, or of all; by session, then in the order in which they were first told.
+
+        Their answers stay on disk until they are asked for, which works after the ledger was closed too.
+        """
         query = (
-            "SELECT runs.session, runs.labels, runs.record FROM runs JOIN sessions ON sessions.id = runs.session"
+            "SELECT runs.session, runs.labels, runs.id, tallies.head, tallies.columns FROM runs"
+            " JOIN sessions ON sessions.id = runs.session LEFT JOIN tallies ON tallies.run = runs.id"
             " WHERE ? IN (runs.session, '') ORDER BY sessions.position, runs.id"
         )
         return [
-            RecordedRun(row[0], self._parsed(row[1]), self._rebuilt(Run.from_dict, row[2]))
+            RecordedRun(row[0], self._parsed(row[1]), self._kept(*row[2:]))
             for row in self._execute(query, session or "")
         ]
 
@@ -190,7 +160,7 @@ class Ledger:
             " WHERE ? IN (one.session, '') ORDER BY sessions.position, one.id"
         )
         return [
-            RecordedLoad(row[0], self._parsed(row[1]), self._rebuilt(LoadRun.from_dict, row[2]))
+            RecordedLoad(row[0], self._parsed(row[1]), self._rebuilt(_load, row[2]))
             for row in self._execute(query, session or "")
         ]
 
@@ -198,7 +168,7 @@ class Ledger:
         """The verdicts of a session; after it was resumed, the later one on the same subject."""
         rows = self._execute("SELECT attempt, record FROM verdicts WHERE session = ? ORDER BY attempt, id", session)
         attempts = groupby(rows, key=lambda row: row[0])
-        return latest([self._rebuilt(verdict_from, record) for _, record in told] for _, told in attempts)
+        return latest([self._rebuilt(_verdict, record) for _, record in told] for _, told in attempts)
 
     def runs_before(self, session: str) -> dict[tuple[str, str], int]:
         """How many runs earlier sessions made, by combination and task."""
@@ -233,29 +203,62 @@ class Ledger:
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+        self._open = False
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        """All of the writes, or none."""
+        self._execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._database.rollback()
+            raise
+        self._execute("COMMIT")
 
     def _execute(self, query: str, *values: Any) -> list[Any]:
         try:
             return self._database.execute(query, values).fetchall()
         except sqlite3.Error as error:
-            raise LedgerUnreadable(f"{self.path}: cannot be used: {error}") from None
+            raise LedgerUnreadable(f"{self.path}: cannot be used: {explained(error)}") from None
+
+    def _kept(self, row: int, head: str | None, columns: bytes | None) -> Run:
+        if head is None or columns is None:
+            return self._rebuilt(run_from, self._record(row))
+        tally = self._rebuilt(lambda told: unpacked(told, columns), head)
+        return KeptRun.of(tally, partial(self._shelf.take, row, partial(self._items, row)))
+
+    def _items(self, row: int) -> tuple[Items, int]:
+        record = self._record(row)
+        return self._rebuilt(run_from, record).items, len(record)
+
+    def _record(self, row: int) -> str:
+        query = "SELECT record FROM runs WHERE id = ?"
+        if self._open or self.path is None:
+            return str(self._execute(query, row)[0][0])
+        try:
+            with closing(reading(self.path)) as database:
+                return str(database.execute(query, [row]).fetchone()[0])
+        except (sqlite3.Error, TypeError) as error:
+            raise LedgerUnreadable(f"{self.path}: the answers of a run cannot be read: {error}") from None
 
     def _parsed(self, text: str) -> dict[str, Any]:
-        return self._rebuilt(dict[str, Any], text)
+        return self._rebuilt(_mapping, text)
 
-    def _rebuilt(self, build: Callable[[dict[str, Any]], Built], text: str) -> Built:
+    def _rebuilt(self, build: Callable[[str], Built], text: str) -> Built:
         try:
-            return build(json.loads(text))
+            return build(text)
         except (ValueError, TypeError, KeyError) as error:
             raise LedgerUnreadable(f"{self.path}: holds a record that cannot be understood: {error}") from None
 
 
-def _open(path: Path | None, *, create: bool) -> sqlite3.Connection:
-    if path is None:
-        return sqlite3.connect(":memory:", isolation_level=None)
-    if create:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    mode = "rwc" if create else "rw"
-    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=30)
-    database.execute("PRAGMA journal_mode=WAL")
-    return database
+def _mapping(text: str) -> dict[str, Any]:
+    return dict(json.loads(text))
+
+
+def _verdict(text: str) -> Verdict:
+    return verdict_from(json.loads(text))
+
+
+def _load(text: str) -> LoadRun:
+    return LoadRun.from_dict(json.loads(text))

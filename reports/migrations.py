@@ -3,6 +3,12 @@
 import sqlite3
 from collections.abc import Callable, Sequence
 
+from reports.ledger_tallies import packed, tally_of
+from reports.records import run_from
+
+TABLES = frozenset({"sessions", "engines", "runs", "verdicts"})
+"""What every ledger has had from its first version on."""
+
 Migration = Callable[[sqlite3.Connection], None]
 
 
@@ -52,16 +58,34 @@ def m002_loads(database: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Migration, ...] = (m001_initial, m002_loads)
+def m003_tallies(database: sqlite3.Connection) -> None:
+    """The numbers of each run beside its record, so that a summary need not read the answers.
+
+    A table of its own, as a column behind the record would be read through the whole record. A run whose record cannot
+    be understood gets no tally; it is named when it is read.
+    """
+    database.execute(
+        "CREATE TABLE tallies (run INTEGER PRIMARY KEY REFERENCES runs (id), head TEXT NOT NULL, columns BLOB NOT NULL)"
+    )
+    for number, record in database.execute("SELECT id, record FROM runs"):
+        try:
+            head, columns = packed(tally_of(run_from(record)))
+        except (ValueError, TypeError, KeyError):
+            continue
+        database.execute("INSERT INTO tallies VALUES (?, ?, ?)", (number, head, columns))
+
+
+MIGRATIONS: tuple[Migration, ...] = (m001_initial, m002_loads, m003_tallies)
 
 
 def migrate(database: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
     """Take the file to the newest version, all missing steps or none.
 
     Raises:
-        LedgerUnreadable: The file has steps that this Weighbridge does not know.
+        LedgerUnreadable: The file has steps that this Weighbridge does not know, or is no ledger.
         sqlite3.Error: The file is not usable; it is left as it was.
     """
+    _refuse_others(database)
     if version(database) == len(migrations):
         return
     with database:
@@ -79,3 +103,10 @@ def migrate(database: sqlite3.Connection, migrations: Sequence[Migration] = MIGR
 def version(database: sqlite3.Connection) -> int:
     """How many migrations the file has had."""
     return int(database.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _refuse_others(database: sqlite3.Connection) -> None:
+    query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    held = {name for (name,) in database.execute(query)}
+    if held and not (version(database) and held >= TABLES):
+        raise LedgerUnreadable(f"is a database of another program (with a table {min(held - TABLES or held)!r})")

@@ -5,7 +5,7 @@ what they heard, and the controller alone writes.
 """
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,16 @@ import pytest
 
 from reports.baselines import recorded
 from reports.book import Book
+from reports.closing import closing
 from reports.handover import KEY, Listener, Messenger, tell_again
+from reports.junit import Testimony, tell_suite
 from reports.migrations import LedgerUnreadable
-from reports.tables import TABLES, text
 from thresholds.measurement import NotMeasured, Run
 from thresholds.recorded import Recorded
 from thresholds.speed import LoadRun
 from thresholds.verdict import Verdict
 
 BOOK = pytest.StashKey[Book]()
-QUIET = ("upgrade", "ranking", "speed", "ratios")
-USUAL = ("upgrade", "ranking", "took", "speed", "ratios", "load")
 
 
 class Ears:
@@ -58,8 +57,17 @@ class Ears:
         self._listener.judged(verdict)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Our option: https://docs.pytest.org/en/stable/reference/reference.html#std-hook-pytest_addoption."""
+    group = parser.getgroup("weighbridge", "weighbridge")
+    group.addoption(
+        "--no-drawings", action="store_true", help="at the end no report.html and no figures: saves seconds"
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Listen: on a worker of pytest-xdist to hand over, everywhere else to keep the books."""
+    config.pluginmanager.register(Testimony(), "weighbridge-testimony")
     if hasattr(config, "workerinput"):
         messenger = Messenger(config)
         config.pluginmanager.register(messenger, "weighbridge-messenger")
@@ -67,6 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     config.stash[BOOK] = Book(Path(config.getoption("results", default="results")))
     config.pluginmanager.register(Ears(config.stash[BOOK]), "weighbridge-ears")
+    config.pluginmanager.register(Early(), "weighbridge-early")
 
 
 @pytest.hookimpl(trylast=True, optionalhook=True)
@@ -94,31 +103,38 @@ def pytest_testnodedown(node: Any, error: object) -> None:
         tell_again(handed_over, node.config.stash[BOOK])
 
 
+class Early:
+    """What has to be told before pytest writes the JUnit file, which it does at the end of the session as well."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """See https://docs.pytest.org/en/stable/reference/reference.html#std-hook-pytest_sessionfinish."""
+        tell_suite(session.config, session.config.stash[BOOK].told())
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Close the books; what could not be written turns a green session red."""
     book = session.config.stash.get(BOOK, None)
     if book is not None:
-        session.exitstatus = book.finish(int(session.exitstatus), os.environ.get("GITHUB_STEP_SUMMARY"))
+        step, drawings = os.environ.get("GITHUB_STEP_SUMMARY"), not session.config.getoption("no_drawings")
+        session.exitstatus = book.finish(int(session.exitstatus), step, drawings=drawings)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """The tables: with -q only ranks and ratios, with -v also every task and every metric of a load."""
+    """Verdicts, ranking, what stands out, and where the reports are: with -q less of it, with -v every table."""
     book = config.stash.get(BOOK, None)
     if book is None or not (book.problems or (book.summary and book.summary.measured)):
         return
     terminalreporter.section("weighbridge")
     if book.summary is not None and book.summary.measured:
-        shown = _tables(config.get_verbosity())
         width = config.get_terminal_writer().fullwidth
-        terminalreporter.write_line(text(book.summary, width, tables=shown))
+        terminalreporter.write_line(closing(book.summary, config.get_verbosity(), width))
         terminalreporter.write_line("")
     for path in book.written:
         terminalreporter.write_line(f"report   {path}")
     terminalreporter.write_line(f"session  {book.session}")
     for problem in book.problems:
         terminalreporter.write_line(f"not written: {problem}", red=True)
-
-
-def _tables(verbosity: int) -> Collection[str]:
-    return QUIET if verbosity < 0 else TABLES if verbosity > 0 else USUAL
+    for problem in book.undrawn:
+        terminalreporter.write_line(f"not drawn: {problem}", yellow=True)

@@ -1,10 +1,13 @@
-"""The JSON forms of what is told: plain values, and verdicts there and back."""
+"""The JSON forms of what is told: plain values; runs and verdicts there and back."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+import msgspec
+
+from thresholds.measurement import Run
 from thresholds.verdict import Outcome, Verdict
 
 
@@ -14,6 +17,21 @@ def as_json(value: Any) -> str:
     Letters outside ASCII are escaped: answers of a model may hold halves of surrogate pairs, which no file accepts.
     """
     return json.dumps(value, default=_plain)
+
+
+def run_from(text: str) -> Run:
+    """Rebuild a run from `as_json(run.to_dict())`.
+
+    Raises:
+        ValueError, TypeError, KeyError: The text is something else.
+    """
+    try:
+        return _RUN.decode(text)
+    except (msgspec.MsgspecError, UnicodeError):  # half a surrogate pair, or a number that JSON does not know
+        return Run.from_dict(json.loads(text))
+
+
+_RUN = msgspec.json.Decoder(Run)
 
 
 def verdict_record(verdict: Verdict) -> dict[str, Any]:

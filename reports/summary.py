@@ -1,11 +1,17 @@
 """Ledger -> Summary: the one view model. Everything that is told is computed here; nothing is rounded or worded."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from reports.answers.changes import Change, changes
+from reports.answers.differences import Gap, gaps
+from reports.answers.front import Front, compared, front
 from reports.answers.rows import Row, Told, outcomes, ranked
+from reports.answers.run_rows import RunRow, run_rows
 from reports.ledger import Ledger, RecordedEngine, RecordedLoad, RecordedRun, RecordedSession
+from reports.observations.observation import Observation
+from reports.observations.rules import observe
 from reports.speed.rows import SpeedRow, Subject, speed_rows
 from reports.subjects import about_load, latest
 from reports.upgrades import UpgradeRow, is_upgrade, upgrade_rows
@@ -13,7 +19,23 @@ from thresholds.measurement import NotMeasured
 from thresholds.upgrade import ALL_TASKS
 from thresholds.verdict import Verdict
 
+__all__ = [
+    "SCHEMA_VERSION",
+    "Change",
+    "Front",
+    "Gap",
+    "NotPassed",
+    "Observation",
+    "RunRow",
+    "Source",
+    "Summary",
+    "summarise",
+    "summarise_all",
+]
+
 SCHEMA_VERSION = 1
+"""Of the plain form: it changes when a field changes its meaning or goes, not when one is added."""
+
 ABOUT_TASK = ("task", "task_version", "samples", "spend", "against")
 """Labels that a run or its verdict has beside those of its combination."""
 
@@ -34,13 +56,33 @@ class NotPassed:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Who published what; "not stated" where the text at hand says none."""
+
+    name: str
+    title: str
+    authors: str
+    date: str
+    url: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
-    """Everything that reports tell about one session, or about all sessions of a ledger together.
+    """Everything that reports tell about one session, about all sessions of a ledger together, or about a study.
 
     Attributes:
         rows: Combinations whose answers were weighed, ranked over all `tasks`.
         speed: Combinations that were put under load, ranked within each workload.
         upgrades: Candidates beside their baselines, gate by gate.
+        runs: The runs that count, by combination as in `rows`, then by task and number.
+        observations: What the numbers say, the most important first.
+        front: Of mean accuracy against output tokens/s.
+        gaps: Differences of two: the best against each other one, of each task and of the mean; the best that runs here
+            against the others that do; members of the front against those that they dominate, and against the next one.
+        changes: What one setting changed.
+        not_now: Measured by earlier sessions and not by this one: the tasks, by combination.
+        source: The study; None for sessions of ours.
     """
 
     sessions: tuple[str, ...]
@@ -54,6 +96,13 @@ class Summary:
     upgrades: tuple[UpgradeRow, ...]
     verdicts: Mapping[str, int]
     not_passed: tuple[NotPassed, ...]
+    runs: tuple[RunRow, ...] = ()
+    observations: tuple[Observation, ...] = ()
+    front: Front = field(default_factory=lambda: Front((), {}))
+    gaps: tuple[Gap, ...] = ()
+    changes: tuple[Change, ...] = ()
+    not_now: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    source: Source | None = None
 
     @property
     def measured(self) -> bool:
@@ -132,19 +181,36 @@ def _summary(heard: _Heard) -> Summary:
     named = [one.run.task for one in heard.runs] + [str(one.labels.get("task", "")) for one in about_answers]
     tasks = tuple(name for name in dict.fromkeys(named) if name != ALL_TASKS)
     last = heard.sessions[-1]
-    return Summary(
+    ranking = ranked(_weighed(heard, about_answers), tasks)
+    rows = ranking.rows
+    runs = run_rows(heard.runs, heard.engines, [row.combination for row in rows])
+    summary = Summary(
         sessions=tuple(one.id for one in heard.sessions),
         started=heard.sessions[0].started,
         finished=last.finished,
         exit_status=last.exit_status,
         provenance=last.provenance,
         tasks=tasks,
-        rows=ranked(_weighed(heard, about_answers), tasks),
+        rows=rows,
         speed=speed_rows(heard.loads, about_speed, heard.loads_before),
         upgrades=upgrade_rows(heard.verdicts),
         verdicts=outcomes(heard.verdicts),
         not_passed=tuple(_not_passed(verdict) for verdict in heard.verdicts if not verdict),
+        runs=runs,
+        front=front(rows),
+        gaps=gaps(ranking.by_task, ranking.overall, compared(rows, tasks, front(rows))),
+        changes=changes(rows, ranking.by_task, runs),
+        not_now=_not_now(heard),
     )
+    return replace(summary, observations=observe(summary))
+
+
+def _not_now(heard: _Heard) -> dict[str, tuple[str, ...]]:
+    made = {(one.run.combination, one.run.task) for one in heard.runs}
+    missing: dict[str, tuple[str, ...]] = {}
+    for combination, task in sorted(set(heard.runs_before) - made):
+        missing[combination] = (*missing.get(combination, ()), task)
+    return missing
 
 
 def _weighed(heard: _Heard, verdicts: Sequence[Verdict]) -> list[Told]:

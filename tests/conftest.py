@@ -148,6 +148,7 @@ class Weighbridge:
         suites = [] if any(word.startswith("suites") for word in words) else ["suites"]
         self._started = time.monotonic()
         folders = ["--matrix", "matrix.yaml", "--thresholds", "thresholds", "--results", "results"]
+        folders += [] if "no:reports.plugin" in words else ["--no-drawings"]  # they take seconds
         # What an outer pytest or a CI system tells its children is not for ours: with CI set, pytest says all twice.
         outer = {
             n: v for n, v in os.environ.items() if not n.startswith("PYTEST_XDIST") and n not in {"CI", "BUILD_NUMBER"}

@@ -22,7 +22,22 @@ FORMS = (AccuracyRow, SpeedRow, WorkloadFile, Workload, Prompts, Output, Arrival
 
 OURS = ("fixtures", "reports", "suites", "tests", "thresholds")
 PACKAGES = ("fixtures", "reports", "suites", "thresholds")
-HEAVY = {"aiohttp", "datasets", "lm_eval", "ray", "requests", "scipy", "torch", "transformers", "vllm"}
+HEAVY = {
+    "aiohttp",
+    "altair",
+    "datasets",
+    "jinja2",
+    "lm_eval",
+    "pandas",
+    "pyarrow",
+    "ray",
+    "requests",
+    "scipy",
+    "torch",
+    "transformers",
+    "vl_convert",
+    "vllm",
+}
 PROBE = """
 import sys
 import time

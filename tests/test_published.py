@@ -9,10 +9,10 @@ from statistics import fmean
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reports.__main__ import main
 from test_reports_summary import Told, item_of, labels_of
 from test_reports_tables import cell
 
+from reports.__main__ import main
 from reports.ledger import Ledger
 from reports.published.standings import Standing, entries_of, entries_of_session, standings, total
 from reports.published.studies import Study, known_studies, read_study

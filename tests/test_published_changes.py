@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reports.__main__ import main
 from test_reports_tables import cell
 
+from reports.__main__ import main
 from reports.published.changes import Change, change_between, changes_of, find
 from reports.published.studies import Study, read_study
 from reports.published.tables import changes_table

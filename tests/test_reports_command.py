@@ -1,18 +1,22 @@
 import argparse
+import csv
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from reports.__main__ import main
 from test_reports_ledger import load_of
 from test_reports_plugin import run_of
 from test_reports_speed import load_labels
+from test_reports_speed_tables import example_of_speed
 from test_reports_summary import labels_of
 
+from reports.__main__ import main
 from reports.commands import Said, rendered, show
 from reports.ledger import Ledger
+from reports.speed.lines import as_csv
 from reports.wording.layout import Column, Table
 from thresholds.strict_yaml import InvalidFile
 from thresholds.verdict import not_measured
@@ -55,6 +59,98 @@ def test_markdown_is_the_report_that_a_session_writes(results: Path, capsys: pyt
     main(["show", "--format", "markdown", "--results", str(results)])
 
     assert capsys.readouterr().out.startswith("## Weighbridge: s2\n")
+
+
+def test_csv_is_the_leaderboard_of_the_session(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "--format", "csv", "--session", "all", "--results", str(results)]) == 0
+
+    told = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [(one["line"], one["run"], one["session"]) for one in told[:3]] == [
+        ("combination", "", ""),
+        ("run", "1", "s1"),
+        ("run", "2", "s2"),
+    ]
+
+
+def test_csv_of_a_session_of_loads_has_a_line_for_each_value_and_ratio() -> None:
+    told = list(csv.DictReader(io.StringIO(as_csv(example_of_speed()))))
+
+    assert {one["kind"] for one in told} == {"value", "ratio"}
+    assert "output_tokens_per_second" in {one["metric"] for one in told}
+    assert {one["workload"] for one in told} == {"chat"}
+
+
+def test_csv_of_a_session_of_loads_has_no_leaderboard(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger.record_session({"session": "s1"})
+    ledger.record_load("s1", load_of(1), load_labels("int8"))
+    ledger.close()
+
+    main(["show", "--format", "csv", "--results", str(tmp_path)])
+
+    assert capsys.readouterr().out.startswith("combination,workload,against,kind,metric,")
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        ("text", "Accuracy and performance analysis of gpt-oss-120b"),
+        ("markdown", "## Accuracy and performance analysis of gpt-oss-120b"),
+        ("json", "{"),
+        ("csv", "line,rank,"),
+    ],
+)
+def test_published_results_are_shown_like_a_session(
+    capsys: pytest.CaptureFixture[str], form: str, expected: str
+) -> None:
+    assert main(["show", "--published", "three-model-study", "--format", form]) == 0
+
+    said = capsys.readouterr().out
+    assert said.startswith(expected)
+    assert "llama4-scout-17b-16e" in said
+
+
+def test_text_tells_the_most_important_before_the_tables_and_the_rest_after_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    main(["show", "--published", "three-model-study"])
+
+    said = capsys.readouterr().out
+    places = [
+        said.index(words) for words in ("What the numbers say", "Ranking", "Leaderboard", "More that the numbers")
+    ]
+    assert places == sorted(places)
+
+
+def test_an_unknown_study_is_one_line_that_names_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "--published", "nope"]) == 4
+
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "three-model-study" in said
+
+
+def test_html_is_a_page_of_published_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "--published", "three-model-study", "--format", "html", "--out", str(tmp_path / "page")]) == 0
+
+    assert capsys.readouterr().out == f"report   {tmp_path / 'page' / 'report.html'}\n"
+    assert "qwen3-235b" in (tmp_path / "page" / "report.html").read_text(encoding="utf-8")
+
+
+def test_html_of_a_session_lies_in_its_results_folder(results: Path) -> None:
+    assert main(["show", "--format", "html", "--results", str(results)]) == 0
+
+    assert (results / "report.html").is_file()
+
+
+def test_a_page_that_cannot_be_written_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+
+    assert main(["show", "--published", "three-model-study", "--format", "html", "--out", str(tmp_path / "file")]) == 4
+
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "choose another --out" in said
 
 
 def test_sessions_lists_every_session_with_what_it_holds(results: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -238,34 +238,56 @@ def test_an_empty_file_is_taken_to_the_newest_version(path: Path) -> None:
 def test_a_ledger_of_version_1_keeps_its_rows_and_takes_loads(path: Path) -> None:
     path.parent.mkdir()
     database = sqlite3.connect(path, isolation_level=None)
-    migrate(database, [migrations.m001_initial])
-    labels, run, verdict = as_json(LABELS), as_json(run_of().to_dict()), as_json(verdict_record(verdict_of()))
-    database.execute("INSERT INTO sessions (id, provenance) VALUES ('old', '{}')")
-    database.execute("INSERT INTO engines VALUES ('old', 'm-vllm-int8', ?, '{}')", [labels])
-    database.execute("INSERT INTO runs VALUES (1, 'old', 'm-vllm-int8', 'gsm8k', 1, ?, ?)", [labels, run])
-    values = ["old", 1, "m-vllm-int8", "gsm8k", "accuracy", "NOT_MEASURED", "engine_failed", verdict]
-    database.execute("INSERT INTO verdicts VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+    migrate(database, migrations.MIGRATIONS[:1])
+    tell_old(database)
     database.close()
 
     ledger = Ledger(path)
     ledger.record_load("old", load_of(), LABELS)
 
     assert [one.run for one in ledger.runs("old")] == [run_of()]
+    assert [one.tally.scored.tolist() for one in ledger.runs("old")] == [[1.0]]
     assert ledger.verdicts("old") == [verdict_of()]
     assert [one.run for one in ledger.loads("old")] == [load_of()]
     assert ledger.subjects("old") == (1, 2)
+
+
+def test_a_ledger_of_version_2_keeps_its_rows_and_gets_tallies(path: Path) -> None:
+    path.parent.mkdir()
+    database = sqlite3.connect(path, isolation_level=None)
+    migrate(database, migrations.MIGRATIONS[:2])
+    tell_old(database)
+    values = ["old", 1, "m-vllm-int8", "chat", None, 1, as_json(LABELS), as_json(load_of().to_dict())]
+    database.execute("INSERT INTO loads VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+    database.close()
+
+    ledger = Ledger(path)
+
+    assert [one.run for one in ledger.runs("old")] == [run_of()]
+    assert [one.tally.scored.tolist() for one in ledger.runs("old")] == [[1.0]]
+    assert [one.run for one in ledger.loads("old")] == [load_of()]
+
+
+def tell_old(database: sqlite3.Connection) -> None:
+    """What versions 1 and 2 wrote for a session with an engine, a run and a verdict."""
+    labels, run, verdict = as_json(LABELS), as_json(run_of().to_dict()), as_json(verdict_record(verdict_of()))
+    database.execute("INSERT INTO sessions (id, provenance) VALUES ('old', '{}')")
+    database.execute("INSERT INTO engines VALUES ('old', 'm-vllm-int8', ?, '{}')", [labels])
+    database.execute("INSERT INTO runs VALUES (1, 'old', 'm-vllm-int8', 'gsm8k', 1, ?, ?)", [labels, run])
+    values = ["old", 1, "m-vllm-int8", "gsm8k", "accuracy", "NOT_MEASURED", "engine_failed", verdict]
+    database.execute("INSERT INTO verdicts VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)", values)
 
 
 def test_a_ledger_keeps_its_rows_through_a_further_migration(ledger: Ledger, path: Path) -> None:
     ledger.close()
     database = sqlite3.connect(path, isolation_level=None)
 
-    def m003_note(connection: sqlite3.Connection) -> None:
+    def m_note(connection: sqlite3.Connection) -> None:
         connection.execute("ALTER TABLE sessions ADD COLUMN note TEXT")
 
-    migrate(database, [*migrations.MIGRATIONS, m003_note])
+    migrate(database, [*migrations.MIGRATIONS, m_note])
 
-    assert version(database) == 3
+    assert version(database) == len(migrations.MIGRATIONS) + 1
     assert database.execute("SELECT id, note FROM sessions").fetchall() == [("s1", None)]
 
 
@@ -273,14 +295,14 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(ledger: Ledger, path: 
     ledger.close()
     database = sqlite3.connect(path, isolation_level=None)
 
-    def m003_broken(connection: sqlite3.Connection) -> None:
+    def m_broken(connection: sqlite3.Connection) -> None:
         connection.execute("CREATE TABLE half (id INTEGER)")
         connection.execute("no statement")
 
     with pytest.raises(sqlite3.OperationalError):
-        migrate(database, [*migrations.MIGRATIONS, m003_broken])
+        migrate(database, [*migrations.MIGRATIONS, m_broken])
 
-    assert version(database) == 2
+    assert version(database) == len(migrations.MIGRATIONS)
     assert database.execute("SELECT name FROM sqlite_master WHERE name = 'half'").fetchall() == []
 
 
@@ -288,7 +310,7 @@ def test_a_newer_schema_is_refused_with_both_versions() -> None:
     database = sqlite3.connect(":memory:", isolation_level=None)
     database.execute("PRAGMA user_version = 9")
 
-    with pytest.raises(LedgerUnreadable, match="has schema version 9, this Weighbridge knows up to 2"):
+    with pytest.raises(LedgerUnreadable, match="has schema version 9, this Weighbridge knows up to 3"):
         migrate(database)
 
 
@@ -327,5 +349,6 @@ def test_a_record_that_cannot_be_understood_is_named(ledger: Ledger, path: Path)
     ledger.record_run("s1", run_of(), LABELS)
     sqlite3.connect(path, isolation_level=None).execute("UPDATE runs SET record = '{}'")
 
+    (recorded,) = ledger.runs()
     with pytest.raises(LedgerUnreadable, match=r"ledger\.sqlite: holds a record that cannot be understood"):
-        ledger.runs()
+        len(recorded.run.items)

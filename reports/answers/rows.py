@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from statistics import stdev
 from typing import Any
 
+from reports.answers.differences import Differences
 from reports.answers.scores import TaskScore, answers_of, comparable, completion_tokens, prompt_tokens, rate, task_score
-from reports.answers.ties import Contender, Place, places
+from reports.answers.ties import Contender, Place, differences_of, places_of
 from reports.ledger import RecordedEngine, RecordedRun
-from thresholds.measurement import ACCURACY, Run
+from reports.ledger_tallies import Tally
+from thresholds.measurement import ACCURACY
 from thresholds.verdict import Outcome, Verdict
 
 
@@ -78,12 +80,26 @@ class Told:
     runs_before: Mapping[str, int]
 
 
-def row_of(told: Told, tasks: Sequence[str]) -> Row:
-    """Add up what is known about a combination; its rank depends on the others and is given by `ranked`."""
-    used = {task: _used(told, task) for task in tasks}
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Combinations by their mean, and how they differ.
+
+    Attributes:
+        by_task: All pairs that have a score in a task.
+        overall: All pairs of those that have a score in every task; None where there is none.
+    """
+
+    rows: tuple[Row, ...]
+    by_task: Mapping[str, Differences]
+    overall: Differences | None
+
+
+def row_of(told: Told, used: Mapping[str, Sequence[RecordedRun]]) -> Row:
+    """Add up what is known about a combination, by task; its rank depends on the others and is given by `ranked`."""
+    tasks = list(used)
     scores = {task: _score(task, told, used[task]) for task in tasks}
     means = {task: score.mean for task, score in scores.items() if score.mean is not None}
-    runs = [one.run for group in used.values() for one in group]
+    runs = [one.tally for group in used.values() for one in group]
     heard = [score for score in scores.values() if score.runs]
     headroom, headroom_task = _least_headroom(heard)
     return Row(
@@ -112,23 +128,24 @@ def row_of(told: Told, tasks: Sequence[str]) -> Row:
     )
 
 
-def ranked(told: Iterable[Told], tasks: Sequence[str]) -> tuple[Row, ...]:
+def ranked(told: Iterable[Told], tasks: Sequence[str]) -> Ranking:
     """A row for each combination, by mean, the highest first; equal means by name."""
 
     def order(row: Row) -> tuple[int, float, str]:
         return len(row.missing), math.inf if row.mean is None else -row.mean, row.combination
 
-    heard = list(told)
-    rows = sorted((row_of(one, tasks) for one in heard), key=order)
-    answers = {one.combination: {task: answers_of(_used(one, task)) for task in tasks} for one in heard}
-    found = places(
-        [
-            Contender(row.combination, row.mean, row.tasks, answers[row.combination])
-            for row in rows
-            if row.mean is not None and not row.missing
-        ]
-    )
-    return tuple(_placed(row, number, found.get(row.combination)) for number, row in enumerate(rows, 1))
+    used = {one.combination: (one, {task: _used(one, task) for task in tasks}) for one in told}
+    rows = sorted((row_of(one, runs) for one, runs in used.values()), key=order)
+    contenders = [_contender(row, used[row.combination][1]) for row in rows if row.mean is not None]
+    by_task, overall = differences_of(contenders, tasks)
+    found = {} if overall is None else places_of(contenders, overall)
+    placed = (_placed(row, number, found.get(row.combination)) for number, row in enumerate(rows, 1))
+    return Ranking(tuple(placed), by_task, overall)
+
+
+def _contender(row: Row, used: Mapping[str, Sequence[RecordedRun]]) -> Contender:
+    scored = {task: score for task, score in row.tasks.items() if score.mean is not None}
+    return Contender(row.combination, row.mean or 0.0, scored, {task: answers_of(used[task]) for task in scored})
 
 
 def _placed(row: Row, number: int, place: Place | None) -> Row:
@@ -165,7 +182,7 @@ def _least_headroom(scores: Iterable[TaskScore]) -> tuple[float | None, str | No
     return min(known, default=(None, None))
 
 
-def _most_memory(runs: Iterable[Run]) -> int | None:
+def _most_memory(runs: Iterable[Tally]) -> int | None:
     return max((run.engine_memory for run in runs if run.engine_memory is not None), default=None)
 
 

@@ -1,14 +1,17 @@
 """The runs of one combination on one task, and what they add up to."""
 
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from reports.ledger import RecordedRun
+from reports.ledger_tallies import Counts, Marks, Tally, accuracy_of
 from thresholds.evidence import CONFIDENCE
-from thresholds.measurement import Item, Measurement, NotMeasured, Run, accuracy
-from thresholds.statistics.means import interval, item_means, question_error, rerun_error, run_to_run_deviation
+from thresholds.measurement import Measurement, NotMeasured
+from thresholds.statistics.means import interval, question_error, rerun_error, run_to_run_deviation
 from thresholds.verdict import Outcome, Verdict
 
 WORST_FIRST = (Outcome.FAIL, Outcome.NOT_MEASURED, Outcome.INCONCLUSIVE, Outcome.PASS)
@@ -32,6 +35,7 @@ class TaskScore:
         output_tokens_per_second, prompt_tokens_per_second: None when the time includes responses read from the journal.
         other_scores: Means under the task's other metrics and filters ("exact_match,strict-match").
         question_error: Standard error of the mean about other questions of this kind.
+        chance: What random guesses would reach, where every question is a choice between options.
         stopped_early: Fewer questions than the benchmark has, because the verdict was certain (`--spend least`).
     """
 
@@ -64,102 +68,116 @@ class TaskScore:
     headroom: float | None
     question_error: float | None = None
     stopped_early: bool = False
+    chance: float | None = None
 
 
 def comparable(runs: Sequence[RecordedRun]) -> list[RecordedRun]:
     """The runs that asked and scored as the last one did: same questions, same score, same version of the task."""
 
     def asked(recorded: RecordedRun) -> tuple[Any, ...]:
-        run = recorded.run
-        return run.primary, recorded.labels.get("task_version"), tuple(item.item for item in run.items)
+        tally = recorded.tally
+        return tally.primary, recorded.labels.get("task_version"), tally.asked
 
     return [run for run in runs if asked(run) == asked(runs[-1])]
 
 
 def answers_of(runs: Sequence[RecordedRun]) -> dict[Hashable, float]:
     """The mean score over runs by version of the task and question, of those that every run answered."""
-    measurement = _measurement([one.run for one in runs])
-    if measurement is None:
+    tallies = [one.tally for one in runs]
+    if not tallies or any(tally.primary not in tally.scores for tally in tallies):
         return {}
+    answered = ~np.any([tally.failed for tally in tallies], axis=0)
+    means = np.mean([tally.scores[tally.primary][answered] for tally in tallies], axis=0)
     version = runs[-1].labels.get("task_version")
-    means = item_means(measurement.samples)
-    return {(version, item): mean for item, mean in zip(measurement.items, means, strict=True)}
+    items = tallies[-1].items[answered]
+    return {(version, item): mean for item, mean in zip(items.tolist(), means.tolist(), strict=True)}
 
 
 def task_score(task: str, used: Sequence[RecordedRun], earlier_runs: int, verdicts: Sequence[Verdict]) -> TaskScore:
     """Add up runs of the same questions; without runs only the verdict is known."""
-    runs = [one.run for one in used]
-    measurement = _measurement(runs)
+    tallies = [one.tally for one in used]
+    measurement = _measurement(tallies)
     mean = measurement.value if measurement else None
     low, high, interval_of = _interval(measurement)
-    items = [item for run in runs for item in run.items]
     verdict = min(verdicts, key=lambda one: WORST_FIRST.index(one.outcome), default=None)
     return TaskScore(
         task=task,
-        primary=runs[-1].primary if runs else None,
+        primary=tallies[-1].primary if tallies else None,
         mean=mean,
         run_to_run_deviation=run_to_run_deviation(measurement.samples) if measurement else None,
         low=low,
         high=high,
         interval_of=interval_of,
-        questions=len(runs[-1].items) if runs else None,
-        population=runs[-1].population if runs else None,
-        runs=len(runs),
+        questions=len(tallies[-1].items) if tallies else None,
+        population=tallies[-1].population if tallies else None,
+        runs=len(tallies),
         earlier_runs=earlier_runs,
         run_means=_run_means(measurement),
-        unparsed=_count(runs, lambda item: item.unparsed),
-        random_guesses=_random_guesses(items),
-        cut_off=_count(runs, lambda item: item.cut_off),
-        truncated=_count(runs, lambda item: item.truncated),
-        failed_requests=_count(runs, lambda item: item.failed is not None),
-        prompt_tokens=tokens(runs, prompt_tokens),
-        completion_tokens=tokens(runs, completion_tokens),
-        seconds=math.fsum(run.seconds for run in runs) if runs else None,
-        output_tokens_per_second=rate(runs, completion_tokens),
-        prompt_tokens_per_second=rate(runs, prompt_tokens),
-        other_scores=_other_scores(runs),
+        unparsed=_count(tallies, lambda tally: tally.unparsed),
+        random_guesses=_random_guesses(tallies),
+        cut_off=_count(tallies, lambda tally: tally.cut_off),
+        truncated=_count(tallies, lambda tally: tally.truncated),
+        failed_requests=_count(tallies, lambda tally: tally.failed),
+        prompt_tokens=tokens(tallies, prompt_tokens),
+        completion_tokens=tokens(tallies, completion_tokens),
+        seconds=math.fsum(tally.seconds for tally in tallies) if tallies else None,
+        output_tokens_per_second=rate(tallies, completion_tokens),
+        prompt_tokens_per_second=rate(tallies, prompt_tokens),
+        other_scores=_other_scores(tallies),
         outcome=str(verdict.outcome) if verdict is not None else None,
         reason=verdict.reason if verdict is not None else None,
         required=verdict.required if verdict is not None else None,
         headroom=verdict.headroom if verdict is not None else None,
         question_error=question_error(measurement.samples) if measurement else None,
         stopped_early=_stopped_early(used),
+        chance=_chance(tallies),
     )
 
 
-def prompt_tokens(item: Item) -> int | None:
-    """Tokens that went in."""
-    return item.prompt_tokens
+def prompt_tokens(tally: Tally) -> Counts:
+    """Tokens that went in, item by item."""
+    return tally.prompt_tokens
 
 
-def completion_tokens(item: Item) -> int | None:
-    """Tokens that came out; None for answers that are compared by log-likelihood."""
-    return item.completion_tokens
+def completion_tokens(tally: Tally) -> Counts:
+    """Tokens that came out, item by item; none for answers that are compared by log-likelihood."""
+    return tally.completion_tokens
 
 
-def tokens(runs: Sequence[Run], counted: Callable[[Item], int | None]) -> int | None:
+def tokens(tallies: Iterable[Tally], counted: Callable[[Tally], Counts]) -> int | None:
     """Tokens of all answered items; None when the endpoint did not count every one."""
-    counts = [counted(item) for run in runs for item in run.items if item.failed is None]
+    counts = [tally.total(counted(tally)) for tally in tallies if not tally.failed.all()]
     known = [count for count in counts if count is not None]
     return sum(known) if known and len(known) == len(counts) else None
 
 
-def rate(runs: Sequence[Run], counted: Callable[[Item], int | None]) -> float | None:
+def rate(tallies: Iterable[Tally], counted: Callable[[Tally], Counts]) -> float | None:
     """Tokens per second of wall time, over the runs whose every response was really requested and counted."""
-    timed = [(total, run.seconds) for run in runs if not run.replayed and (total := tokens([run], counted)) is not None]
+    timed = [
+        (total, tally.seconds)
+        for tally in tallies
+        if not tally.replayed and (total := tokens([tally], counted)) is not None
+    ]
     seconds = math.fsum(duration for _, duration in timed)
     return sum(total for total, _ in timed) / seconds if seconds > 0 else None
+
+
+def expected_guesses(tally: Tally) -> float | None:
+    """Points that random guesses for the unread answers would bring, in expectation; None where that is unknown."""
+    guesses = tally.guesses[tally.unparsed & ~tally.failed]
+    return math.fsum(guesses.tolist()) if np.isfinite(guesses).all() else None
 
 
 def _stopped_early(used: Sequence[RecordedRun]) -> bool:
     if not used or used[-1].labels.get("spend") != "least":
         return False
-    return len(used[-1].run.items) < used[-1].run.population
+    tally = used[-1].tally
+    return len(tally.items) < tally.population
 
 
-def _measurement(runs: Sequence[Run]) -> Measurement | None:
+def _measurement(tallies: Sequence[Tally]) -> Measurement | None:
     try:
-        return accuracy(runs, {}) if runs else None
+        return accuracy_of(tallies, {}) if tallies else None
     except NotMeasured:
         return None
 
@@ -180,19 +198,29 @@ def _interval(measurement: Measurement | None) -> tuple[float | None, float | No
     return low, high, "questions" if rerun is None else "rerun"
 
 
-def _count(runs: Sequence[Run], counts: Callable[[Item], bool]) -> int | None:
-    return sum(counts(item) for run in runs for item in run.items) if runs else None
+def _count(tallies: Sequence[Tally], marks: Callable[[Tally], Marks]) -> int | None:
+    return sum(int(marks(tally).sum()) for tally in tallies) if tallies else None
 
 
-def _random_guesses(items: Sequence[Item]) -> float | None:
-    scored = [item for item in items if item.failed is None]
-    guesses = [item.guess for item in scored if item.unparsed]
-    known = [guess for guess in guesses if guess is not None]
-    return math.fsum(known) / len(scored) if scored and len(known) == len(guesses) else None
+def _random_guesses(tallies: Sequence[Tally]) -> float | None:
+    scored = sum(int((~tally.failed).sum()) for tally in tallies)
+    expected = [expected_guesses(tally) for tally in tallies]
+    known = [points for points in expected if points is not None]
+    return math.fsum(known) / scored if scored and len(known) == len(expected) else None
 
 
-def _other_scores(runs: Sequence[Run]) -> dict[str, float]:
-    scored = [item.scores for run in runs for item in run.items if item.failed is None]
-    names = [name for name in (scored[0] if scored else ()) if name != runs[-1].primary]
-    shared = [name for name in names if all(name in scores for scores in scored)]
-    return {name: math.fsum(scores[name] for scores in scored) / len(scored) for name in shared}
+def _chance(tallies: Sequence[Tally]) -> float | None:
+    guesses = np.concatenate([tally.guesses for tally in tallies]) if tallies else np.empty(0)
+    return float(guesses.mean()) if guesses.size and np.isfinite(guesses).all() else None
+
+
+def _other_scores(tallies: Sequence[Tally]) -> dict[str, float]:
+    """Those that every answered item has."""
+    answered = [tally for tally in tallies if not tally.failed.all()]
+    names = [name for name in (answered[0].scores if answered else ()) if name != tallies[-1].primary]
+    found = {}
+    for name in names:
+        columns = [tally.scores[name][~tally.failed] for tally in answered if name in tally.scores]
+        if len(columns) == len(answered) and all(np.isfinite(column).all() for column in columns):
+            found[name] = math.fsum(np.concatenate(columns).tolist()) / sum(map(len, columns))
+    return found

@@ -4,16 +4,14 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from reports.answers.differences import Differences, Matrix, over_tasks
 from reports.answers.scores import TaskScore
 from thresholds.evidence import CONFIDENCE
-from thresholds.statistics.ranks import p_values_of, ranks
+from thresholds.statistics.ranks import ranks
 
 Answers = Mapping[str, Mapping[Hashable, float]]
 """By task and question, the mean score over runs."""
-
-Matrix = NDArray[np.float64]
 
 ENOUGH_SHARED = 0.5
 """Share of the smaller set of questions that two must have in common to be paired."""
@@ -21,7 +19,7 @@ ENOUGH_SHARED = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A combination that has a score in every task."""
+    """A combination, with the tasks in which it has a score and its mean over them."""
 
     name: str
     mean: float
@@ -55,20 +53,34 @@ def places(contenders: Sequence[Contender]) -> dict[str, Place]:
     e_t is that of `paired`, or sqrt(e_1^2 + e_2^2) of the two errors about other questions where the two do not share
     enough questions. All pairs are judged together (Holm) at 5 %.
     """
-    if len(contenders) < 2:  # noqa: PLR2004 - one alone has nothing to tie with
-        return {}
-    names = [one.name for one in contenders]
-    found = [_compared(task, contenders) for task in contenders[0].tasks]
-    differences = np.mean([one[0] for one in found], axis=0)
-    errors = np.sqrt(np.sum([one[1] ** 2 for one in found], axis=0)) / len(found)
-    unpaired = np.any([one[2] for one in found], axis=0).any(axis=0)
-    unknown = ~np.isfinite(errors) | ~np.isfinite(differences)
-    p_values = p_values_of(np.where(unknown, 0.0, differences), np.where(unknown, 1.0, errors), names)
-    at = {name: position for position, name in enumerate(names)}
-    known = {pair: p for pair, p in p_values.items() if not unknown[at[pair[0]], at[pair[1]]]}
-    ranked = ranks({one.name: one.mean for one in contenders}, known, 1 - CONFIDENCE)
+    overall = differences_of(contenders, list(contenders[0].tasks))[1] if contenders else None
+    return {} if overall is None else places_of(contenders, overall)
+
+
+def differences_of(
+    contenders: Sequence[Contender], tasks: Sequence[str]
+) -> tuple[dict[str, Differences], Differences | None]:
+    """The differences of all that have a task, by task, and over tasks those of two or more that have all of them."""
+    found = {}
+    for task in tasks:
+        having = [one for one in contenders if task in one.tasks]
+        if len(having) > 1:
+            found[task] = _compared(task, having)
+    complete = [one for one in contenders if all(task in one.tasks for task in tasks)]
+    if len(complete) < 2 or not tasks:  # noqa: PLR2004 - one alone has nothing to be compared with
+        return found, None
+    whole = len(complete) == len(contenders)
+    return found, over_tasks([found[task] if whole else _compared(task, complete) for task in tasks])
+
+
+def places_of(contenders: Sequence[Contender], overall: Differences) -> dict[str, Place]:
+    """The places of those that were compared over all tasks."""
+    ranked = ranks(
+        {one.name: one.mean for one in contenders if one.name in overall.at}, overall.p_values, 1 - CONFIDENCE
+    )
+    own = np.asarray(overall.apart.any(axis=0))
     return {
-        name: Place(rank.rank, rank.best, rank.worst, rank.ties, paired=not unpaired[at[name]])
+        name: Place(rank.rank, rank.best, rank.worst, rank.ties, paired=not own[overall.at[name]])
         for name, rank in ranked.items()
     }
 
@@ -90,15 +102,20 @@ def paired(scores: Matrix) -> tuple[Matrix, Matrix, Matrix]:
     return differences, np.where(none, np.nan, np.sqrt(spread + 1) / (shared + 2)), shared
 
 
-def _compared(task: str, contenders: Sequence[Contender]) -> tuple[Matrix, Matrix, NDArray[np.bool_]]:
-    """Differences and errors of all pairs in a task, and which of them were not paired."""
+def _compared(task: str, contenders: Sequence[Contender]) -> Differences:
+    """All pairs in a task."""
     means = np.array([one.tasks[task].mean for one in contenders], dtype=np.float64)
     own = np.array([one.tasks[task].question_error for one in contenders], dtype=np.float64)
     differences, errors, shared = paired(_scores([one.answers[task] for one in contenders]))
     count = np.diag(shared)
     apart = shared < np.maximum(1.0, ENOUGH_SHARED * np.minimum(count[:, None], count[None, :]))
     alone = means[:, None] - means[None, :], np.hypot(own[:, None], own[None, :])
-    return np.where(apart, alone[0], differences), np.where(apart, alone[1], errors), apart
+    return Differences(
+        tuple(one.name for one in contenders),
+        np.where(apart, alone[0], differences),
+        np.where(apart, alone[1], errors),
+        apart,
+    )
 
 
 def _scores(answers: Sequence[Mapping[Hashable, float]]) -> Matrix:

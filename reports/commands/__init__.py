@@ -3,7 +3,8 @@
 Each module has two functions:
 
     def add(commands: Commands) -> None           registers its sub-parser, which ends in `set_defaults(run=run)`
-    def run(asked: argparse.Namespace) -> str     returns what is printed, or `Said(text, status)` to end with a status
+    def run(asked: argparse.Namespace) -> str     returns what is printed, or `Said(text, status)` to end with a status;
+                                                  text may come in parts, which are printed as they come
 
     import argparse
     from reports.commands import Commands, Said, opened, rendered, takes_format, takes_results
@@ -16,13 +17,14 @@ import argparse
 import json
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from reports.ledger import FILE, Ledger
+from reports.ledger_file import missing_bytes, salvaged
 from reports.migrations import LedgerUnreadable
 from reports.wording.layout import Table, as_markdown, as_text
 from thresholds.measurement import NotMeasured
@@ -36,9 +38,9 @@ MISTAKES = (LedgerUnreadable, NotMeasured, InvalidFile)
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a command prints, and the exit status that it ends with."""
+    """What a command prints, as a whole or part by part, and the exit status that it ends with."""
 
-    text: str
+    text: str | Iterable[str]
     status: int = 0
 
 
@@ -49,17 +51,35 @@ def takes_results(parser: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def opened(folder: Path) -> Iterator[Ledger]:
-    """The ledger of a results folder, closed at the end.
+    """The ledger of a results folder, closed at the end. Of a file that was cut off, what can still be read.
+
+    Raises:
+        LedgerUnreadable: There is no such folder, or no ledger in it.
+    """
+    path = ledger_of(folder)
+    missing = missing_bytes(path)
+    with closing(_rescued(path, missing) if missing else Ledger(path, create=False)) as ledger:
+        yield ledger
+
+
+def ledger_of(folder: Path, advice: str = "; name the results folder with --results") -> Path:
+    """The file of a results folder; the advice is for who named a folder that does not exist.
 
     Raises:
         LedgerUnreadable: There is no such folder, or no ledger in it.
     """
     if not folder.is_dir():
-        raise LedgerUnreadable(f"{folder}: there is no such folder; name the results folder with --results")
+        raise LedgerUnreadable(f"{folder}: there is no such folder{advice}")
     if not (folder / FILE).is_file():
         raise LedgerUnreadable(f"{folder}: holds no {FILE}; nothing was measured into it yet")
-    with closing(Ledger(folder / FILE, create=False)) as ledger:
-        yield ledger
+    return folder / FILE
+
+
+def _rescued(path: Path, missing: int) -> Ledger:
+    ledger = Ledger(path, rescued=salvaged(path))
+    held = f"sessions: {len(ledger.sessions())}, runs: {len(ledger.runs())}, loads: {len(ledger.loads())}"
+    sys.stderr.write(f"{path}: is cut off, {missing:,} bytes are missing; shown is what can be read: {held}\n")
+    return ledger
 
 
 def takes_format(parser: argparse.ArgumentParser) -> None:

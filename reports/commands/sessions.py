@@ -2,7 +2,7 @@
 
 import argparse
 
-from reports.commands import Commands, opened, takes_results
+from reports.commands import Commands, opened, takes_results, width
 from reports.ledger import Ledger, RecordedSession
 from reports.wording.layout import TEXT, UNKNOWN, Column, Table, as_text
 from thresholds.measurement import NotMeasured
@@ -29,7 +29,7 @@ def run(asked: argparse.Namespace) -> str:
         rows = [_row(ledger, session) for session in ledger.sessions()]
         if not rows:
             raise NotMeasured("no_runs", f"{ledger.path}: holds no session")
-    return as_text(Table("Sessions", COLUMNS, rows))
+    return as_text(Table("Sessions", COLUMNS, rows), width())
 
 
 def _row(ledger: Ledger, session: RecordedSession) -> list[str]:

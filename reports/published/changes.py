@@ -60,7 +60,7 @@ def changes_of(study: Study) -> list[Change]:
     Told apart by Holm's adjusted p-values over all of them, at 5 %.
     """
     found = []
-    for setting, first, second in _pairs(study):
+    for setting, first, second in pairs_of(study):
         values = [_shown_setting(study, entry, setting) for entry in (first, second)]
         subject = first.published[0].model_copy(update={setting: None}).name
         found.append(
@@ -129,7 +129,8 @@ def draft_name(draft: str | None) -> str:
     return NO_DRAFT if draft is None else f"draft {draft.rpartition('/')[2]}"
 
 
-def _pairs(study: Study) -> Iterator[tuple[str, Entry, Entry]]:
+def pairs_of(study: Study) -> Iterator[tuple[str, Entry, Entry]]:
+    """Setting, before and after of every two configurations that differ in one setting, as `changes_of` tells them."""
     rows = entries_of(study)
     for row in rows:
         parts = _by_draft(study, row)

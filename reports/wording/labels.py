@@ -31,9 +31,18 @@ def label(row: Labelled, name: str) -> str:
 
 
 def short_names(rows: Sequence[Labelled]) -> dict[str, str]:
-    """Model, quantization and perhaps draft where these tell combinations apart, their ids otherwise."""
-    short = {row.combination: f"{label(row, 'model')} {label(row, 'quantization')}" for row in rows}
-    drafts = {row.combination: label(row, "draft") for row in rows}
-    longer = {name: f"{short[name]} {draft}" if draft != "none" else short[name] for name, draft in drafts.items()}
+    """Model, quantization and perhaps draft where these tell combinations apart, their ids otherwise, or if shorter."""
+    short = {row.combination: _named(row, "model", "quantization") for row in rows}
+    longer = {
+        row.combination: _named(row, "model", "quantization", *(() if label(row, "draft") == "none" else ("draft",)))
+        for row in rows
+    }
     ids = {name: name for name in short}
-    return next(names for names in (short, longer, ids) if len(set(names.values())) == len(names))
+    chosen = next(names for names in (short, longer, ids) if len(set(names.values())) == len(names))
+    return min(chosen, ids, key=lambda names: sum(map(len, names.values())))
+
+
+def _named(row: Labelled, *labels: str) -> str:
+    """What is known of these; without a model its id."""
+    known = [str(row.labels[name]) for name in labels if row.labels.get(name) is not None]
+    return " ".join(known) if row.labels.get("model") is not None else row.combination

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from textwrap import wrap
 
 from tabulate import tabulate
 
@@ -22,19 +23,28 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A title, columns, rows of cells, and the notes that stand below."""
+    """A title, columns, rows of cells, and the notes that stand below.
+
+    Attributes:
+        named: So many columns at the beginning say what a row is about; a terminal that is too narrow shows the others
+            in several tables one below the other. 0 leaves the layout to `as_text`.
+        fold: Letters of a line of a cell in a terminal; longer cells take several lines. None is as long as they are.
+    """
 
     title: str
     columns: Sequence[Column]
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = ()
+    named: int = 0
+    fold: int | None = None
 
 
 def as_text(table: Table, width: int | None = None) -> str:
     """The widest layout that the terminal has room for: upright, on its side, in parts, or one row after another."""
     layouts = (_upright, _on_its_side, _by_first_column)
     drawn = next((text for draw in layouts if _fits(text := draw(table), width)), None) or _few_by_few(table, width)
-    return "\n".join([table.title, "", drawn, *(["", *map(one_line, table.notes)] if table.notes else [])])
+    notes = [line for note in table.notes for line in folded(note, width)]
+    return "\n".join([table.title, "", drawn, *(["", *notes] if notes else [])])
 
 
 def as_markdown(table: Table) -> str:
@@ -46,9 +56,26 @@ def as_markdown(table: Table) -> str:
     return "\n\n".join([f"### {escaped(table.title)}", drawn, *map(escaped, table.notes)])
 
 
+def known_columns(table: Table, *kept: str) -> Table:
+    """Without the columns that say nothing in any row, except those that are kept."""
+    shown = [
+        position
+        for position, column in enumerate(table.columns)
+        if column.heading in kept or not table.rows or any(row[position] not in {UNKNOWN, ""} for row in table.rows)
+    ]
+    rows = [[row[position] for position in shown] for row in table.rows]
+    return replace(table, columns=[table.columns[position] for position in shown], rows=rows)
+
+
 def one_line(text: str) -> str:
     """Without line breaks and other control characters, which could redraw a terminal."""
     return "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in text)
+
+
+def folded(text: str, width: int | None) -> list[str]:
+    """One line of text, on several where the terminal is narrower; words with hyphens are kept whole."""
+    line = one_line(text)
+    return [line] if width is None or not line else wrap(line, width, break_on_hyphens=False)
 
 
 def escaped(text: str) -> str:
@@ -70,9 +97,13 @@ def _fits(text: str, width: int | None) -> bool:
 
 def _upright(table: Table) -> str:
     kinds = [column.kind for column in table.columns]
-    cells = [[one_line(cell) for cell in row] for row in table.rows]
+    cells = [[_folded(one_line(cell), table.fold) for cell in row] for row in table.rows]
     headings = [column.heading for column in table.columns]
     return tabulate(cells, headings, "simple", disable_numparse=True, colalign=kinds if cells else None)
+
+
+def _folded(cell: str, most: int | None) -> str:
+    return cell if most is None or len(cell) <= most else "\n".join(wrap(cell, most))
 
 
 def _on_its_side(table: Table) -> str:

@@ -24,6 +24,18 @@ def points(share: float | None) -> str:
     return UNKNOWN if share is None else f"{100 * share:.1f}"
 
 
+def fine_points(share: float | None) -> str:
+    """82.93: with a second decimal, as for one run of some hundred questions."""
+    return UNKNOWN if share is None else f"{100 * share:.2f}"
+
+
+def amount(number: float | None) -> str:
+    """340, or 28.5 where points are fractions."""
+    if number is None:
+        return UNKNOWN
+    return f"{number:,.0f}" if abs(number - round(number)) < 0.005 else f"{number:,.2f}"  # noqa: PLR2004 - it rounds
+
+
 def signed_points(share: float | None) -> str:
     """+3.2; what rounds to zero is +0.0."""
     return UNKNOWN if share is None else f"{round(100 * share, 1) + 0.0:+.1f}"

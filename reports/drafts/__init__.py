@@ -1,0 +1,1 @@
+"""Drafts: their rows from sessions and from published studies, and their tables."""

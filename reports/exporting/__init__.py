@@ -1,0 +1,1 @@
+"""What the ledger holds as plain sheets, for other programs."""

@@ -1,0 +1,1 @@
+"""What each session measured of the same, one after the other."""

@@ -1,0 +1,1 @@
+"""Several ledgers joined into one, session by session."""

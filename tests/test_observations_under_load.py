@@ -1,0 +1,84 @@
+"""What loads say in words: who is fastest, and what one setting changed."""
+
+from typing import Any
+
+import pytest
+from test_observations import kinds, of_kind, said
+
+from reports.ledger import Ledger
+from reports.summary import Summary, summarise
+from thresholds.speed import LoadRun
+
+
+class Loads:
+    """A session of loads in memory."""
+
+    def __init__(self) -> None:
+        self.ledger = Ledger(None)
+        self.ledger.record_session({"session": "s1", "started": "now"})
+
+    def made(self, model: str, *rates: float, workload: str = "chat", digest: str = "d", **labels: Any) -> None:
+        known = {"engine": "vllm", "quantization": "none", "draft": "none", "hardware": "h", **labels}
+        combination = "-".join([model, *map(str, known.values())])
+        for number, rate in enumerate(rates, 1):
+            values = {"output_tokens_per_second": rate, **({"acceptance_length": 2.5} if "draft" in labels else {})}
+            run = LoadRun(combination, workload, number, digest, 10.0, 64, {}, values)
+            told = {"combination": combination, "model": model, "workload": workload, **known}
+            self.ledger.record_load("s1", run, told)
+
+    def summary(self) -> Summary:
+        return summarise(self.ledger)
+
+
+@pytest.fixture
+def loads() -> Loads:
+    return Loads()
+
+
+def test_the_fastest_under_a_workload_is_named_with_the_interval(loads: Loads) -> None:
+    loads.made("quick", 200.0, 202.0, 201.0)
+    loads.made("slow", 100.0, 101.0, 100.5)
+
+    assert said(loads.summary(), "fastest_under_load").startswith(
+        "Under chat, quick none is the fastest: 2.00 times the output (201 against 100 tokens/s; 95% interval 1.9"
+    )
+
+
+def test_what_a_quant_gains_under_load_is_told_once(loads: Loads) -> None:
+    loads.made("m", 100.0, 101.0, 100.5)
+    loads.made("m", 150.0, 152.0, 151.0, quantization="int8")
+
+    summary = loads.summary()
+    assert said(summary, "setting_under_load").startswith(
+        "Under chat, m: quantization int8 instead of none has 1.50 times the output"
+    )
+    assert "fastest_under_load" not in kinds(summary)
+
+
+def test_a_draft_tells_the_tokens_of_a_step(loads: Loads) -> None:
+    loads.made("m", 100.0, 101.0)
+    loads.made("m", 170.0, 171.0, draft="tiny")
+
+    assert said(loads.summary(), "setting_under_load").endswith(", 2.50 tokens a step.")
+
+
+def test_a_gain_that_noise_may_explain_is_not_told_apart(loads: Loads) -> None:
+    loads.made("m", 100.0, 120.0, 110.0)
+    loads.made("m", 101.0, 123.0, 112.0, quantization="int8")
+
+    assert "; not told apart)" in said(loads.summary(), "setting_under_load")
+
+
+def test_one_run_each_has_no_interval(loads: Loads) -> None:
+    loads.made("quick", 200.0)
+    loads.made("slow", 100.0)
+
+    assert "too few runs for an interval" in said(loads.summary(), "fastest_under_load")
+
+
+@pytest.mark.parametrize("other", [{"digest": "other"}, {"workload": "other"}, {"hardware": "other"}])
+def test_loads_that_asked_something_else_or_elsewhere_are_not_compared(loads: Loads, other: dict[str, Any]) -> None:
+    loads.made("quick", 200.0, 201.0)
+    loads.made("slow", 100.0, 101.0, **other)
+
+    assert of_kind(loads.summary(), "fastest_under_load") == []
