@@ -9,9 +9,13 @@ from reports.answers.differences import Gap, gaps
 from reports.answers.front import Front, compared, front
 from reports.answers.rows import Row, Told, outcomes, ranked
 from reports.answers.run_rows import RunRow, run_rows
+from reports.drafts.rows import Drafts, drafts
 from reports.ledger import Ledger, RecordedEngine, RecordedLoad, RecordedRun, RecordedSession
 from reports.observations.observation import Observation
 from reports.observations.rules import observe
+from reports.quants.limits import LimitRow, limit_rows
+from reports.quants.observations import observe_quants
+from reports.quants.rows import Heard, QuantRow, quant_rows
 from reports.speed.rows import SpeedRow, Subject, speed_rows
 from reports.subjects import about_load, latest
 from reports.upgrades import UpgradeRow, is_upgrade, upgrade_rows
@@ -81,6 +85,9 @@ class Summary:
         gaps: Differences of two: the best against each other one, of each task and of the mean; the best that runs here
             against the others that do; members of the front against those that they dominate, and against the next one.
         changes: What one setting changed.
+        drafts: What drafts gain under each load, what is accepted of them, and whether they change answers.
+        quants: What each quant keeps, costs and gains beside the base of its model.
+        limits: Answers that were cut off, by token limit.
         not_now: Measured by earlier sessions and not by this one: the tasks, by combination.
         source: The study; None for sessions of ours.
     """
@@ -101,6 +108,9 @@ class Summary:
     front: Front = field(default_factory=lambda: Front((), {}))
     gaps: tuple[Gap, ...] = ()
     changes: tuple[Change, ...] = ()
+    drafts: Drafts = field(default_factory=lambda: Drafts((), ()))
+    quants: tuple[QuantRow, ...] = ()
+    limits: tuple[LimitRow, ...] = ()
     not_now: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     source: Source | None = None
 
@@ -184,6 +194,7 @@ def _summary(heard: _Heard) -> Summary:
     ranking = ranked(_weighed(heard, about_answers), tasks)
     rows = ranking.rows
     runs = run_rows(heard.runs, heard.engines, [row.combination for row in rows])
+    told = Heard(ranking.by_task, runs, heard.engines, heard.verdicts)
     summary = Summary(
         sessions=tuple(one.id for one in heard.sessions),
         started=heard.sessions[0].started,
@@ -200,9 +211,12 @@ def _summary(heard: _Heard) -> Summary:
         front=front(rows),
         gaps=gaps(ranking.by_task, ranking.overall, compared(rows, tasks, front(rows))),
         changes=changes(rows, ranking.by_task, runs),
+        drafts=drafts(heard.loads, heard.verdicts),
+        quants=quant_rows(rows, told),
+        limits=limit_rows(rows, told),
         not_now=_not_now(heard),
     )
-    return replace(summary, observations=observe(summary))
+    return replace(summary, observations=(*observe(summary), *observe_quants(summary.quants)))
 
 
 def _not_now(heard: _Heard) -> dict[str, tuple[str, ...]]:

@@ -7,7 +7,9 @@ from reports.answers.change_table import changes_table
 from reports.answers.leaderboard import leaderboard
 from reports.answers.ranking import ranking
 from reports.answers.task_table import by_model
+from reports.drafts.tables import answers_table, speed_table
 from reports.observations.told import bullets
+from reports.quants.tables import limits_table, quants_table, recovery_table
 from reports.speed.load_table import load
 from reports.speed.tables import by_metric, ratios, speed
 from reports.summary import Summary
@@ -66,6 +68,11 @@ TABLES: dict[str, Callable[[Summary], Table]] = {
     "ranking": ranking,
     "models": by_model,
     "changes": changes_table,
+    "drafts": lambda summary: speed_table(summary.drafts),
+    "draft answers": lambda summary: answers_table(summary.drafts.answers),
+    "quants": lambda summary: quants_table(summary.quants),
+    "recovery": lambda summary: recovery_table(summary.quants),
+    "limits": lambda summary: limits_table(summary.limits),
     "took": what_it_took,
     "task": by_task,
     "leaderboard": leaderboard,
@@ -99,6 +106,7 @@ def origin(summary: Summary) -> list[str]:
         "hardware": provenance.get("hardware"),
         "command": " ".join(map(str, command)) if isinstance(command, list | tuple) else command,
         "sessions": len(summary.sessions) if len(summary.sessions) > 1 else None,
+        "error level": dict(provenance.get("settings") or {}).get("error_level"),
     }
     return ["; ".join(f"{name}: {value}" for name, value in said.items() if value is not None)]
 

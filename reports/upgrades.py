@@ -5,12 +5,16 @@ from dataclasses import dataclass
 
 from reports.wording.layout import TEXT, UNKNOWN, Column, Table
 from reports.wording.words import figure, points, signed_percent, signed_points, speed_name, task_names
+from thresholds.cutoffs import CUT_OFF
 from thresholds.lengths import OUTPUT_TOKENS
 from thresholds.upgrade import ACCURACY_DIFFERENCE, ALL_TASKS
 from thresholds.verdict import Verdict
 
 OPTION = "--"
 """Where the bound of an upgrade gate is written: on the command line."""
+
+DIFFERENCES = (ACCURACY_DIFFERENCE.name, CUT_OFF.name)
+"""Metrics that are told as differences of two shares; all others as ratios."""
 
 NOTE = "Change: in points for answers, relative for speed and length. Fell and rose: questions whose score changed."
 
@@ -49,7 +53,9 @@ class UpgradeRow:
 
 def is_upgrade(verdict: Verdict) -> bool:
     """It holds a candidate against its baseline."""
-    named = verdict.metric in (ACCURACY_DIFFERENCE.name, OUTPUT_TOKENS.name)
+    if not verdict.labels.get("against"):
+        return False
+    named = verdict.metric in (*DIFFERENCES, OUTPUT_TOKENS.name)
     return named or (verdict.where or "").startswith(OPTION)
 
 
@@ -60,7 +66,7 @@ def upgrade_rows(verdicts: Sequence[Verdict]) -> tuple[UpgradeRow, ...]:
 
 def _row(verdict: Verdict) -> UpgradeRow:
     labels, details = verdict.labels, verdict.details
-    less = 0.0 if verdict.metric == ACCURACY_DIFFERENCE.name else 1.0
+    less = 0.0 if verdict.metric in DIFFERENCES else 1.0
     ends = [
         None if end is None else end - less for end in (verdict.measured, verdict.low, verdict.high, verdict.required)
     ]
@@ -143,23 +149,23 @@ def _place(row: UpgradeRow) -> int:
     """Answers first, then all of them together, their length, speeds."""
     if row.metric == ACCURACY_DIFFERENCE.name:
         return int(row.about == ALL_TASKS)
-    return 2 if row.metric == OUTPUT_TOKENS.name else 3
+    return 2 if row.metric in (OUTPUT_TOKENS.name, CUT_OFF.name) else 3
 
 
 def _what(row: UpgradeRow, tasks: dict[str, str]) -> str:
     if row.metric == ACCURACY_DIFFERENCE.name:
         return tasks.get(row.about, row.about)
-    if row.metric == OUTPUT_TOKENS.name:
-        return f"tokens an answer, {row.about}"
+    if row.metric in (OUTPUT_TOKENS.name, CUT_OFF.name):
+        return f"{'tokens an answer' if row.metric == OUTPUT_TOKENS.name else 'cut off'}, {row.about}"
     return f"{speed_name(row.metric)}, {row.about}"
 
 
 def _side(row: UpgradeRow, value: float | None) -> str:
-    return points(value) if row.metric == ACCURACY_DIFFERENCE.name else figure(value)
+    return points(value) if row.metric in DIFFERENCES else figure(value)
 
 
 def _signed(row: UpgradeRow, value: float | None) -> str:
-    return signed_points(value) if row.metric == ACCURACY_DIFFERENCE.name else signed_percent(value)
+    return signed_points(value) if row.metric in DIFFERENCES else signed_percent(value)
 
 
 def _questions(row: UpgradeRow) -> str:

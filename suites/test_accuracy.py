@@ -1,4 +1,4 @@
-"""Accuracy gates: a combination answers at least as well as its floor.
+"""Accuracy gates: a combination answers at least as well as its floor, and comes to an end before its token limit.
 
 Does not cover: speed, long context, safety.
 """
@@ -13,3 +13,7 @@ def test_accuracy_reaches_its_floor(engine, task, evaluate, floor):
 
     assert score.failed_requests == 0
     assert score >= floor("accuracy", task)
+
+
+def test_answers_are_not_cut_off(engine, task, cut_off, ceiling):
+    assert cut_off(engine, task) <= ceiling("cut_off", task)

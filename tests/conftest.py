@@ -89,8 +89,9 @@ class Heard:
         return [row for row in self.told if row["kind"] == "verdict"]
 
     def verdict(self, **labels: Any) -> dict[str, Any]:
-        """The one verdict on what has these labels."""
-        (found,) = [v for v in self.verdicts if all(v["labels"][name] == value for name, value in labels.items())]
+        """The one verdict on what has these labels, whatever is said of answers that were cut off."""
+        told = [v for v in self.verdicts if v["metric"] != "cut_off"]
+        (found,) = [v for v in told if all(v["labels"][name] == value for name, value in labels.items())]
         return found
 
     def scores(self) -> dict[tuple[str, int], list[dict[str, float]]]:

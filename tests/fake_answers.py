@@ -1,12 +1,16 @@
 """The fake engine's bodies that come in one piece: answers, /metrics and the other pages."""
 
 import json
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Any
 
-from fake_script import Asked, Script, ids_of, text_of
+from fake_script import Asked, Drafts, Script, ids_of, text_of
 
 Body = dict[str, Any]
+
+OWN, UNLIKELY = -0.1, -8.0
+"""Log-probabilities of a token of an answer, and of one that nobody names."""
 
 NO_ANSWER = {
     "html": ("<html>Gateway of {given}</html>", "text/html"),
@@ -23,6 +27,16 @@ class Counts:
     prompt_tokens: int = 0
     generated_tokens: int = 0
     running: int = 0
+    drafts: int = 0
+    drafted: int = 0
+    accepted: Counter[int] = field(default_factory=Counter)
+
+    def step(self, drafts: Drafts, size: int) -> None:
+        """A step of the target after the first of an answer, which gave so many tokens."""
+        if drafts.accepted:
+            self.drafts += 1
+            self.drafted += drafts.tokens
+            self.accepted.update(range(size - 1))
 
 
 def completion(script: Script, asked: Asked, fault: str | None) -> Body:
@@ -33,6 +47,8 @@ def completion(script: Script, asked: Asked, fault: str | None) -> Body:
         choice["text"] = asked.prompt + "."
         ids = [*ids_of(asked.payload["prompt"]), ord(".")]
         choice["logprobs"] = _log_probabilities(script, ids, fault)
+    elif asked.payload.get("logprobs"):
+        choice["logprobs"] = _of_answer(script, asked, text)
     return _body(script, choice, asked, text)
 
 
@@ -50,7 +66,7 @@ def models(script: Script) -> str:
 
 
 def metrics(script: Script, counts: Counts, requests: int) -> str:
-    """The page /metrics; every request counts as one draft of four tokens, three of them accepted."""
+    """The page /metrics."""
     prompts, generated = (n * script.counter_error for n in (counts.prompt_tokens, counts.generated_tokens))
     rows = [
         ("gauge", "num_requests_running", counts.running),
@@ -60,11 +76,21 @@ def metrics(script: Script, counts: Counts, requests: int) -> str:
         ("counter", "generation_tokens", generated),
         ("counter", "prefix_cache_queries", counts.prompt_tokens),
         ("counter", "prefix_cache_hits", int(counts.prompt_tokens * script.cached)),
-        ("counter", "spec_decode_num_drafts", requests),
-        ("counter", "spec_decode_num_draft_tokens", 4 * requests),
-        ("counter", "spec_decode_num_accepted_tokens", 3 * requests),
     ]
-    return "".join(_exposed(script.model, *row) for row in rows)
+    rows += [
+        ("counter", f"spec_decode_num_{name}", count) for name, count in _drafted(script, counts, requests).items()
+    ]
+    at = f'vllm:spec_decode_num_accepted_tokens_per_pos_total{{engine="0",model_name="{script.model}",position='
+    positions = range(script.drafts.tokens) if script.drafts else ()
+    by_position = [f'{at}"{position}"}} {float(counts.accepted[position])}\n' for position in positions]
+    return "".join([*(_exposed(script.model, *row) for row in rows), *by_position])
+
+
+def _drafted(script: Script, counts: Counts, requests: int) -> dict[str, int]:
+    told = (requests, 4 * requests, 3 * requests)
+    if script.drafts is not None:
+        told = (counts.drafts, counts.drafted, counts.accepted.total())
+    return dict(zip(("drafts", "draft_tokens", "accepted_tokens"), told, strict=True))
 
 
 def _exposed(model: str, kind: str, name: str, value: float) -> str:
@@ -89,8 +115,22 @@ def _log_probabilities(script: Script, ids: list[int], fault: str | None) -> Bod
     if fault == "wrong_length":
         values.pop()
     names = [text_of([token]) for token in ids]
+    if script.rivals is not None:
+        values[-2] = script.rivals(text_of(ids[:-2])).get(names[-2], UNLIKELY)
     tops = [None if value is None else {name: value} for name, value in zip(names, values, strict=False)]
+    if script.rivals is not None:
+        tops[-2] = {"the token of the answer": OWN, **(tops[-2] or {})}
     return {"tokens": names, "token_logprobs": values, "top_logprobs": tops}
+
+
+def _of_answer(script: Script, asked: Asked, text: str) -> Body:
+    """The tokens of an answer with the likeliest at each position, as many as were asked for."""
+    tops = []
+    for position, letter in enumerate(text):
+        rivals = script.rivals(asked.prompt + text[:position]) if script.rivals else {}
+        likeliest = sorted(rivals.items(), key=lambda one: -one[1])[: asked.payload["logprobs"] - 1]
+        tops.append({letter: OWN, **dict(likeliest)})
+    return {"tokens": list(text), "token_logprobs": [OWN] * len(text), "top_logprobs": tops}
 
 
 def _body(script: Script, choice: Body, asked: Asked, text: str) -> Body:

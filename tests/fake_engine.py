@@ -22,11 +22,11 @@ from typing import Self
 import fake_answers
 from fake_answers import Counts
 from fake_loop import Listener
-from fake_script import END, Asked, Fault, Schedule, Script, prompt_of
+from fake_script import END, Asked, Drafts, Fault, Schedule, Script, prompt_of
 from fake_stream import Events, Stream, Streamed
 from fake_wire import Connection, Request
 
-__all__ = ["END", "Asked", "FakeEngine", "Fault", "Schedule", "Script", "Streamed"]
+__all__ = ["END", "Asked", "Drafts", "FakeEngine", "Fault", "Schedule", "Script", "Streamed"]
 
 
 class FakeEngine:
@@ -125,7 +125,11 @@ class FakeEngine:
         body = (
             fake_answers.chat(self.script, asked) if asked.chat else fake_answers.completion(self.script, asked, fault)
         )
-        self._counts.generated_tokens += body["usage"]["completion_tokens"]
+        tokens = body["usage"]["completion_tokens"]
+        self._counts.generated_tokens += tokens
+        if self.script.drafts is not None:
+            for size in self.script.drafts.sizes(tokens)[1:]:
+                self._counts.step(self.script.drafts, size)
         connection.answer(200, json.dumps(body))
 
     def _stream(self, connection: Connection, request: Request, asked: Asked, fault: str | None) -> None:

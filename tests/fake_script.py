@@ -81,11 +81,40 @@ class Schedule:
 
 
 @dataclass
+class Drafts:
+    """A planted draft: a step of the target gives one token and those that it accepts of the drafted ones.
+
+    With it the schedule's `interval` is that of steps, and each step is one chunk.
+
+    Attributes:
+        tokens: Drafted for every step but the first of an answer.
+        accepted: How many of them each of these steps accepts, from the beginning again as often as needed; nothing is
+            ever drafted where it is empty.
+    """
+
+    tokens: int = 4
+    accepted: tuple[int, ...] = (2,)
+
+    def sizes(self, answer: int) -> list[int]:
+        """Tokens of each step of an answer of so many; the last step may have accepted more than it needed."""
+        found, left = [], answer
+        while left > 0:
+            step = len(found)
+            found.append(1 + (self.accepted[(step - 1) % len(self.accepted)] if step and self.accepted else 0))
+            left -= found[-1]
+        return found
+
+
+@dataclass
 class Script:
     """How the server behaves.
 
     Attributes:
         answer: Prompt and payload to generated text. A stream repeats its letters, one per token, as often as needed.
+        drafts: What /metrics tells of drafts, and how tokens come; by default every request counts as one draft of four
+            tokens, three of them accepted, though tokens come as if there were none.
+        rivals: Text so far to log-probabilities of other next tokens than the one of the answer, which has -0.1; what
+            it does not name has -8.
         likes: Whether a text is likely: its tokens get twice the log-probability of one that is not.
         delay: Seconds before every answer.
         key: What a request must carry as bearer token.
@@ -108,6 +137,8 @@ class Script:
     counter_error: float = 1.0
     cached: float = 0.0
     preemptions: int = 0
+    drafts: Drafts | None = None
+    rivals: Callable[[str], dict[str, float]] | None = None
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,9 @@ class Stream:
         self._wanted = wanted(asked.payload)
         self._tokens = min(self._wanted, script.schedule.early_stop or self._wanted)
         self._sent = 0
+        self._steps = 0
+        self._drafts = script.drafts
+        self._sizes = [1] if script.drafts is None else script.drafts.sizes(self._tokens)
         self._pinged = not script.schedule.pings
         self._fault: str | None = None
 
@@ -135,6 +138,7 @@ class Stream:
             self._send(self._events.role())
         form = self._schedule
         plain = form.per_chunk == 1 and not form.pings and form.split is None and self._fault is None
+        plain = plain and self._drafts is None
         timetable.at(self._next(), self._plain_step if plain else self._step)
 
     def _plain_step(self) -> float | None:
@@ -168,7 +172,9 @@ class Stream:
             return None
         start, end = self._sent, self._chunk_end()
         finish = None if end < self._tokens else ("length" if end == self._wanted else "stop")
-        self._sent = end
+        if self._drafts is not None and self._steps:
+            self._counts.step(self._drafts, self._sizes[self._steps])
+        self._sent, self._steps = end, self._steps + 1
         self._send(self._events.tokens(self._text(start, end), end, finish), end - start)
         if finish is not None:
             self._connection.finished()
@@ -178,14 +184,21 @@ class Stream:
         return self._next()
 
     def _next(self) -> float:
-        due = self._record.received + self._schedule.due(self._chunk_end() - 1)
+        due = self._record.received + self._due(self._chunk_end())
         if self._pinged:
             return due
-        before = self._record.received + (self._schedule.due(self._sent - 1) if self._sent else 0.0)
+        before = self._record.received + (self._due(self._sent) if self._sent else 0.0)
         return (before + due) / 2
 
+    def _due(self, end: int) -> float:
+        """When the chunk that ends here is due: with a draft the interval is that of steps."""
+        if self._drafts is None:
+            return self._schedule.due(end - 1)
+        return self._schedule.due(self._steps - (end == self._sent))
+
     def _chunk_end(self) -> int:
-        return min(self._sent + self._schedule.per_chunk, self._tokens)
+        size = self._schedule.per_chunk if self._drafts is None else self._sizes[self._steps]
+        return min(self._sent + size, self._tokens)
 
     def _text(self, start: int, end: int) -> str:
         letters = self._letters

@@ -8,6 +8,16 @@ DEVICE_FULL = (
     "(EngineCore_DP0 pid=7) ERROR 11-21 23:51:02 [core.py:792] ValueError: Free memory on device (3.1/139.8 GiB) "
     "on startup is less than desired GPU memory utilization (0.9, 125.8 GiB)."
 )
+OTHER_VOCABULARY = (
+    "  Value error, Target and draft model should have the same vocabulary size. Target model vocab_size=49152. "
+    "Draft model vocab_size=32000. Using models with different tokenizers can cause out-of-bounds errors during "
+    "speculative decoding. [type=value_error, input_value=ArgsKwargs((), {'method': …}), input_type=ArgsKwargs]"
+)
+OLD_GPU = (
+    "ValueError: The quantization method fp8 is not supported for the current GPU. Minimum capability: 89. "
+    "Current capability: 75."
+)
+TOO_MANY = "ValueError: num_speculative_tokens:5 must be divisible by n_predict=2"
 HOST_FULL = "RuntimeError: [enforce fail] DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes"
 
 
@@ -30,6 +40,11 @@ HOST_FULL = "RuntimeError: [enforce fail] DefaultCPUAllocator: not enough memory
         ),
         pytest.param(DEVICE_FULL, "out_of_memory"),
         pytest.param(HOST_FULL, "out_of_memory"),
+        pytest.param(OTHER_VOCABULARY, "foreign_vocabulary"),
+        pytest.param(TOO_MANY, "too_many_draft_tokens"),
+        pytest.param(OLD_GPU, "wrong_hardware"),
+        ("ValueError: Failed to find a kernel that can implement the WNA16 linear layer. Reasons:", "wrong_hardware"),
+        ("RuntimeError: CUDA error: no kernel image is available for execution on the device", "wrong_hardware"),
         (
             "huggingface_hub.errors.RepositoryNotFoundError: 404 Client Error. Repository Not Found for url",
             "missing_weights",

@@ -167,14 +167,22 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], set[
     return [line for line in told.splitlines() if "::" in line], set(modules.split()), float(seconds)
 
 
-def test_the_suites_ask_accuracy_and_speed_of_the_default_matrix(
+def test_the_suites_ask_accuracy_speed_and_quantization_of_the_default_matrix(
     collected: tuple[list[str], set[str], float],
 ) -> None:
     names = Counter(line.partition("[")[0] for line in collected[0])
 
     assert names == {
         "suites/test_accuracy.py::test_accuracy_reaches_its_floor": 2 * 6,
+        "suites/test_accuracy.py::test_answers_are_not_cut_off": 2 * 2,
         "suites/test_latency.py::test_latency_stays_below_its_ceiling": 2 * (2 + 3),
+        "suites/test_quantization.py::test_answers_are_cut_off_no_more_often": 1,
+        "suites/test_quantization.py::test_answers_are_no_longer": 1,
+        "suites/test_quantization.py::test_answers_are_recovered": 6,
+        "suites/test_quantization.py::test_answers_are_recovered_over_all_tasks": 1,
+        "suites/test_quantization.py::test_it_keeps_nobody_waiting_longer": 2 + 3,
+        "suites/test_quantization.py::test_it_writes_no_slower": 2,
+        "suites/test_quantization.py::test_next_tokens_stay_near": 1,
         "suites/test_throughput.py::test_throughput_reaches_its_floor": 2 * 2,
     }
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from judged_sessions import ORIGIN, Campaign
-from reports.__main__ import main
 
+from reports.__main__ import main
 from reports.wording.layout import as_text
 
 ROOT = Path(__file__).parents[1]

@@ -271,7 +271,7 @@ def refused(checkout: Callable[[], Weighbridge]) -> Iterator[tuple[Heard, FakeEn
 @pytest.mark.parametrize(
     ("chat", "why"),
     [
-        (False, "its answer to `echo` with `logprobs` holds no prompt log-probabilities"),
+        (False, "its answer to `echo` holds 17 log-probabilities for 32 tokens"),
         (True, "chat turns have no prompt log-probabilities; use `chat: false` for tasks of fixed choices"),
     ],
     ids=["without echo", "as chat"],

@@ -21,7 +21,7 @@ from fixtures.journal import Journal, JournalFailed
 
 TASKS = ["embedded_gsm8k", "embedded_winogrande"]
 PROBES = {"One, two, three,", "The capital of France is Paris."}
-SIZE = ("--samples-first", "30")
+SIZE = ("-m", "accuracy", "-k", "floor", "--samples-first", "30")
 SAMPLED = {"temperature": 0.2}
 
 FULL_DISK = """

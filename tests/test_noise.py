@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reports.__main__ import main
 from test_reports_ledger import load_of
 from test_reports_speed import load_labels
 from test_reports_summary import Told, labels_of
 from test_reports_tables import cell
 
+from reports.__main__ import main
 from reports.ledger import Ledger
 from reports.noise.components import components
 from reports.noise.measured import Noise, noise_of

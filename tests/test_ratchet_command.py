@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from judged_sessions import ORIGIN, Campaign
-from reports.__main__ import main
 
+from reports.__main__ import main
 from reports.ledger import Ledger
 from thresholds.catalogue import Catalogue
 from thresholds.verdict import not_measured

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from reports.__main__ import main
 from test_reports_summary import Told, item_of, labels_of
 from test_reports_tables import cell
 
+from reports.__main__ import main
 from reports.comparison.paired import compare
 from reports.comparison.tables import comparison_table
 from reports.ledger import Ledger

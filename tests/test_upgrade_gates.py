@@ -15,7 +15,7 @@ WRONG = "#### 987654"
 
 
 class Candidates:
-    """Answers by combination: the old and the same right to four of five, the worse to half of them."""
+    """Answers by combination: the old and the same right to four of five, the worse to one in four."""
 
     def __init__(self, solve: Callable[[str], str]) -> None:
         self.solve = solve
@@ -23,7 +23,7 @@ class Candidates:
 
     def __call__(self, prompt: str, payload: dict[str, Any]) -> str:
         who, question = payload["max_tokens"], self.order.setdefault(prompt, len(self.order))
-        right = question % 2 == 0 if who == WORSE else question % 5 != 0
+        right = question % 4 == 0 if who == WORSE else question % 5 != 0
         answer = self.solve(prompt) if right else WRONG
         return " Let me think about it once more." + answer if who == LONGER else answer
 
@@ -49,10 +49,14 @@ def name(limit: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def side(candidates: Callable[..., tuple[Weighbridge, FakeEngine]]) -> Heard:
+def inner(candidates: Callable[..., tuple[Weighbridge, FakeEngine]]) -> Weighbridge:
+    return candidates(OLD, SAME, WORSE, LONGER)[0]
+
+
+@pytest.fixture(scope="module")
+def side(inner: Weighbridge) -> Heard:
     """All candidates against a baseline of the same session."""
-    inner, _ = candidates(OLD, SAME, WORSE, LONGER)
-    return inner.run("-m", "upgrade", "--against", name(OLD), "--samples", "all", "--margin", "10", "-rA")
+    return inner.run("-m", "upgrade", "--against", name(OLD), "--samples", "48", "--margin", "10", "-rA")
 
 
 def verdict(heard: Heard, limit: int, metric: str = "accuracy_difference", task: str = TASKS[0]) -> dict[str, Any]:
@@ -113,6 +117,11 @@ def test_the_error_level_is_divided_over_the_gates_that_were_collected(side: Hea
     assert "level     0.05 over 9 gates" in "\n".join(verdict(side, WORSE)["lines"])
 
 
+def test_the_report_says_the_error_level(side: Heard, inner: Weighbridge) -> None:
+    assert side.verdicts
+    assert "error level: 0.05 over 9 gates" in (inner.path / "results" / "report.md").read_text(encoding="utf-8")
+
+
 def test_too_few_questions_are_inconclusive_and_say_how_many_would_do(
     candidates: Callable[..., tuple[Weighbridge, FakeEngine]],
 ) -> None:
@@ -131,7 +140,7 @@ def recorded(
 ) -> tuple[Weighbridge, str]:
     """A checkout whose results hold a session of the old combination."""
     inner, fake = candidates(OLD)
-    heard = inner.run("-m", "accuracy", "--samples", "all")
+    heard = inner.run("-m", "accuracy", "--samples", "48")
     (session,) = [row["session"] for row in heard.told if row["kind"] == "session"]
     inner.matrix(TASKS, {"url": fake.url, "max_tokens": [WORSE, SAME], "concurrency": 16})
     return inner, session
@@ -140,7 +149,7 @@ def recorded(
 def test_a_recorded_session_is_a_baseline_and_is_not_asked_again(recorded: tuple[Weighbridge, str]) -> None:
     inner, session = recorded
 
-    heard = inner.run("-m", "upgrade", "--baseline", "results", "--against", name(OLD), "--samples", "all")
+    heard = inner.run("-m", "upgrade", "--baseline", "results", "--against", name(OLD), "--samples", "48")
 
     assert heard.engines == [name(WORSE), name(SAME)]
     assert verdict(heard, WORSE)["outcome"] == "FAIL"

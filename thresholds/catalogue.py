@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from thresholds.measurement import ACCURACY, Metric
-from thresholds.rows import ACCURACY_KEYS, SPEED_KEYS, AccuracyRow, SpeedRow, ThresholdFile
+from thresholds.rows import ACCURACY_KEYS, SPEED_KEYS, AccuracyRow, SpeedRow, ThresholdFile, holds_anywhere
 from thresholds.speed import SPEED
 from thresholds.strict_yaml import InvalidFile, line_of, read, shown
 
@@ -63,8 +63,8 @@ class Catalogue:
     def find(self, metric: Metric, labels: Mapping[str, Any]) -> Threshold | None:
         """The row for these labels.
 
-        A speed is looked up on its hardware, a ratio (`against` is set) on any. An accuracy is looked up for exactly
-        these questions, else for the whole benchmark. A label that is left out is None.
+        A speed is looked up on its hardware; a ratio (`against` is set) and an acceptance length on any. An accuracy
+        is looked up for exactly these questions, else for the whole benchmark. A label that is left out is None.
         """
         row = self.rows.get(_key(metric, labels))
         if row is None and metric.name not in SPEED:
@@ -109,5 +109,6 @@ def _thresholds(content: ThresholdFile) -> Iterator[tuple[str, int, Metric, floa
 def _key(metric: Metric, labels: Mapping[str, Any]) -> tuple[Any, ...]:
     if metric.name not in SPEED:
         return (metric.name, labels.get("model"), *(labels.get(name) for name in ACCURACY_KEYS))
-    placed = {**labels, "hardware": None if labels.get("against") else labels.get("hardware")}
+    anywhere = holds_anywhere(metric.name, labels.get("against"))
+    placed = {**labels, "hardware": None if anywhere else labels.get("hardware")}
     return (metric.name, labels.get("model"), *(placed.get(name) for name in SPEED_KEYS))

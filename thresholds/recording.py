@@ -30,7 +30,7 @@ from thresholds.catalogue import Threshold
 from thresholds.doctor import examine
 from thresholds.measurement import Measurement, NotMeasured
 from thresholds.quantities import percent
-from thresholds.rows import ACCURACY_KEYS, SPEED_KEYS, AccuracyRow, SpeedRow, ThresholdFile
+from thresholds.rows import ACCURACY_KEYS, SPEED_KEYS, AccuracyRow, SpeedRow, ThresholdFile, holds_anywhere
 from thresholds.statistics.runs import LEAST_RUNS
 from thresholds.strict_yaml import InvalidFile
 
@@ -99,9 +99,10 @@ def speed_row(measurement: Measurement, *, measured_on: str, run: str) -> dict[s
     """
     metric, labels, base = measurement.metric, measurement.labels, accepted(measurement)
     against = labels.get("against")
-    placed = {**labels, "against": against, "hardware": None if against else labels["hardware"]}
+    anywhere = holds_anywhere(metric.name, against)
+    placed = {**labels, "against": against, "hardware": None if anywhere else labels["hardware"]}
     keys = {name: placed[name] for name in SPEED_KEYS if placed[name] != SpeedRow.model_fields[name].default}
-    origin = {"measured_on": measured_on} if against else {}
+    origin = {"measured_on": measured_on} if anywhere else {}
     asks = {"asks": labels["asks"]} if labels.get("asks") else {}
     return {
         "metric": metric.name,

@@ -6,9 +6,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from thresholds.measurement import Metric
-from thresholds.speed import LATENCIES, SPEED, STATISTICS, ratio_of
+from thresholds.speed import ACCEPTANCE_LENGTH, LATENCIES, SPEED, STATISTICS, ratio_of
 from thresholds.statistics.runs import LEAST_RUNS
 from thresholds.strict_yaml import did_you_mean
+
+NOTHING_ACCEPTED = 1.0
+"""The acceptance length of a draft none of whose tokens are accepted."""
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -126,8 +129,9 @@ class AccuracyRow(BaseModel):
 class SpeedRow(BaseModel):
     """One floor of a rate or ceiling of a latency, on one machine; or of its ratio to another combination's, on any.
 
-    Latencies are in seconds, rates in tokens or requests per second, ratios plain numbers (0.9: nine tenths).
-    `noise` is the standard deviation between identical runs as a share of their mean.
+    An acceptance length holds on any machine as it is. Latencies are in seconds, rates in tokens or requests per
+    second, ratios plain numbers (0.9: nine tenths). `noise` is the standard deviation between identical runs as
+    a share of their mean.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -186,13 +190,16 @@ class SpeedRow(BaseModel):
         return self
 
     def _check_machine(self) -> None:
-        if self.against is None:
+        if self.metric == ACCEPTANCE_LENGTH.name and self.against is None and (self.floor or 0) <= NOTHING_ACCEPTED:
+            raise ValueError("acceptance_length is never below 1: a floor of 1 or less can never fail")
+        if not holds_anywhere(self.metric, self.against):
             if self.hardware is None:
                 raise ValueError("say where: add `hardware:`, or for a ratio `against:` (the id of a combination)")
             if self.measured_on is not None:
                 raise ValueError("`hardware:` says on what it was measured; delete `measured_on:`")
         elif self.hardware is not None:
-            raise ValueError("a ratio (`against:`) holds on any machine; write `measured_on:`, not `hardware:`")
+            what = "a ratio (`against:`)" if self.against else self.metric
+            raise ValueError(f"{what} holds on any machine; write `measured_on:`, not `hardware:`")
         elif self.measured_on is None:
             raise ValueError("the key 'measured_on' is missing")
 
@@ -218,6 +225,11 @@ class ThresholdFile(BaseModel):
     model: Word
     accuracy: list[AccuracyRow] = []
     speed: list[SpeedRow] = []
+
+
+def holds_anywhere(metric: str, against: Any) -> bool:
+    """Whether a row of this speed says nothing about a machine: a ratio, and what a target accepts of its draft."""
+    return bool(against) or metric == ACCEPTANCE_LENGTH.name
 
 
 def _number(value: Any) -> Any:

@@ -11,6 +11,7 @@ from thresholds.evidence import CONFIDENCE, Evidence, evidence
 from thresholds.measurement import Direction, Measurement, Metric, NotMeasured, title
 from thresholds.quantities import distance, told
 from thresholds.recording import recordable
+from thresholds.rows import holds_anywhere
 from thresholds.speed import SPEED
 
 LEVEL = ErrorLevel()
@@ -140,7 +141,8 @@ def missing(measurement: Measurement, where: str, row: str) -> Verdict:
     """The verdict on a measurement for which nobody has said what is good enough."""
     metric, labels = measurement.metric, measurement.labels
     of_speed = metric.name in SPEED
-    on = f" on {labels['hardware']}" if of_speed and not labels.get("against") else ""
+    placed = of_speed and not holds_anywhere(metric.name, labels.get("against"))
+    on = f" on {labels['hardware']}" if placed else ""
     first = (
         f"{title(metric.name, labels)}: FAIL - it has no {metric.bound}{on}; measured {told(metric, measurement.value)}"
     )

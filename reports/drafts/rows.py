@@ -43,8 +43,8 @@ class DraftSpeed:
         per_step, per_step_span: Tokens a step of the target as the client saw them; its 95 % interval by request.
         positions: Share of drafts whose token at each position was accepted, by the counters.
         difference: Accepted tokens that the client saw, less those that the server counted, as a share of these.
-        predicted: The speed-up that acceptance and the draft's cost let one expect of whole answers, with the time to the
-            first token that they have without the draft.
+        predicted: The speed-up of whole answers that acceptance and the draft's cost let one expect; the time to the
+            first token stays that of the target alone.
         cost: Of one step of the draft, as a share of one of the target.
         outcomes: Of the gates of speed-up and acceptance.
     """

@@ -12,11 +12,15 @@ from reports.answers.differences import Differences, gaps, over_tasks, unpaired
 from reports.answers.front import compared, front
 from reports.answers.rows import Row, outcomes
 from reports.answers.scores import TaskScore
+from reports.drafts.published import published_drafts
 from reports.observations.rules import observe
 from reports.published.runs import described, memory_of, run_rows
 from reports.published.settings import changes
 from reports.published.standings import Entry, Standing, TaskTotal, entries_of, standings
 from reports.published.studies import PublishedRun, Study
+from reports.quants.limits import limit_rows
+from reports.quants.published import heard_of
+from reports.quants.rows import quant_rows
 from reports.summary import Source, Summary
 from thresholds.evidence import CONFIDENCE
 from thresholds.statistics.means import interval
@@ -45,9 +49,12 @@ def summary_of(study: Study) -> Summary:
         front=found,
         gaps=gaps(by_task, overall, compared(rows, study.tasks, found)),
         changes=changes(study),
+        drafts=published_drafts(study),
         source=Source(study.name, about.title, about.by, about.published, about.source, _notes(study)),
     )
-    return replace(summary, observations=observe(summary))
+    heard = heard_of(summary.rows, summary.runs)
+    told = replace(summary, quants=quant_rows(summary.rows, heard), limits=limit_rows(summary.rows, heard))
+    return replace(told, observations=observe(told))
 
 
 def _differences(rows: Sequence[Row], tasks: Sequence[str]) -> tuple[dict[str, Differences], Differences | None]:
