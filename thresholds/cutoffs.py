@@ -20,8 +20,9 @@ from thresholds.verdict import Outcome, Verdict, unanswered
 CUT_OFF = Metric("cut_off", "share of the answers", Direction.LOWER, 0.0, 1.0)
 """Answers that ended at their token limit, as a share of those that were generated."""
 
-CEILING = 0.05
-"""Where no row says otherwise. What is cut off is mostly wrong, so that this share may hide as many points."""
+CEILING = 0.10
+"""Where no row says otherwise. What is cut off is mostly wrong, so that this share may hide as many points. A smaller
+one would be red by chance where a few of 40 answers are cut off."""
 
 
 @dataclass(frozen=True, slots=True)

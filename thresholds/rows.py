@@ -108,6 +108,7 @@ class AccuracyRow(BaseModel):
     runs: Count
     questions: Count | None = None
     chance: Share | None = None
+    cut_off: Share | None = None
     golden: GoldenShare | None = None
     measured_on: Written
     run: Written
