@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import random
+from collections import Counter
 from typing import Any
 
 from fake_engine import Asked, FakeEngine, Script
@@ -12,6 +13,9 @@ from fake_wire import Connection, Request
 
 VOCABULARY = 24
 TOLD = 20
+MADE = itertools.count()
+"""Tells engines apart, whatever their ports."""
+
 LAST = 16
 """Positions that differ from each other; those before are told alike, which is quicker."""
 
@@ -27,7 +31,8 @@ class FakeQuant(FakeEngine):
     def __init__(self, script: Script, damage: float = 0.0, noise: float = 0.0) -> None:
         super().__init__(script)
         self.damage, self.noise = damage, noise
-        self._calls = itertools.count()
+        self._asked: Counter[str] = Counter()
+        self._own = next(MADE)
 
     def _whole(self, connection: Connection, request: Request, asked: Asked, fault: str | None) -> None:
         if fault is not None or asked.payload.get("logprobs") != TOLD:
@@ -35,17 +40,18 @@ class FakeQuant(FakeEngine):
             return
         ids = ids_of(asked.payload["prompt"])
         tops: list[Any] = [None, *([{"token_id:0": -0.5}] * len(ids))]
-        call = next(self._calls)
+        self._asked[asked.prompt] += 1
+        time = self._asked[asked.prompt]
         for position in range(max(1, len(tops) - LAST), len(tops)):
-            tops[position] = self._top(f"{ids[:position]}", call)
+            tops[position] = self._top(f"{ids[:position]}", time)
         told = {"tokens": [""] * len(tops), "token_logprobs": [None, *([-0.5] * len(ids))], "top_logprobs": tops}
         choice = {"index": 0, "text": asked.prompt, "finish_reason": "length", "logprobs": told}
         connection.answer(200, json.dumps({"choices": [choice], "usage": {"completion_tokens": 1}}))
 
-    def _top(self, before: str, call: int) -> dict[str, float]:
-        """The log-probabilities behind a text."""
+    def _top(self, before: str, time: int) -> dict[str, float]:
+        """The log-probabilities behind a text, at the so-manieth time of asking: the same in every run of the tests."""
         logits = _normal(f"model {before}", 2.0)
-        for seed, size in ((f"damage {before}", self.damage), (f"noise {self.port} {call}", self.noise)):
+        for seed, size in ((f"damage {before}", self.damage), (f"noise {self._own} {time} {before}", self.noise)):
             logits = [one + more for one, more in zip(logits, _normal(seed, size), strict=True)]
         total = math.log(math.fsum(map(math.exp, logits)))
         named = {f"token_id:{token}": logit - total for token, logit in enumerate(logits)}
