@@ -10,7 +10,7 @@ from reports.wording.labels import Labelled, short_names
 from reports.wording.layout import one_line
 
 QUIET = ("ranking", "speed")
-USUAL = ("upgrade", "ranking", "speed", "ratios")
+USUAL = ("upgrade", "ranking", "drafts", "draft answers", "quants", "speed", "ratios")
 MOST_RED = 20
 """Verdicts that are told singly, unless -v asks for all."""
 

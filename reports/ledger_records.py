@@ -84,6 +84,7 @@ class KeptRun(Run):
             tally.retries,
             tally.replayed,
             tally.engine_memory,
+            tally.cost,
         )
         object.__setattr__(kept, "_items", items)
         object.__setattr__(kept, "_tally", tally)

@@ -36,7 +36,7 @@ class Tally:
     It can stand among `Measurement.runs`, as it knows its failed requests and their causes.
 
     Attributes:
-        combination, task, number, primary, population, seconds, retries, replayed, engine_memory: Those of the run.
+        combination, task, number, primary, population, seconds, retries, replayed, engine_memory, cost: As of the run.
         causes: Why requests failed, each cause once.
         items: `Item.item`.
         scores: By metric and filter; NaN where an item has none, as when its request failed.
@@ -66,6 +66,7 @@ class Tally:
     cut_off: Marks
     truncated: Marks
     failed: Marks
+    cost: float | None = None
 
     @property
     def failed_requests(self) -> int:
@@ -172,6 +173,7 @@ _HEAD = (
     "replayed",
     "engine_memory",
     "causes",
+    "cost",
 )
 
 

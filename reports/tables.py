@@ -16,16 +16,26 @@ from reports.summary import Summary
 from reports.upgrades import upgrade_table
 from reports.wording.columns import in_terminal
 from reports.wording.labels import short_names
-from reports.wording.layout import TEXT, Column, Table, as_markdown, escaped, fenced, one_line
+from reports.wording.layout import (
+    TEXT,
+    UNKNOWN,
+    Column,
+    Table,
+    as_markdown,
+    escaped,
+    fenced,
+    known_columns,
+    one_line,
+)
 from reports.wording.sentences import counted
-from reports.wording.words import count, duration, memory, rate
+from reports.wording.words import count, duration, figure, memory, rate
 
 __all__ = ["TABLES", "by_task", "markdown", "not_passed", "origin", "ranking", "text", "title", "what_it_took"]
 
 MOST_LETTERS = 65_000
 """What a comment on GitHub has room for, less a little."""
 
-OPEN = ("upgrade", "ranking", "models", "speed", "ratios")
+OPEN = ("upgrade", "ranking", "models", "drafts", "draft answers", "speed", "ratios")
 """Tables that Markdown shows at once; the others are folded."""
 
 FOLDED = "<details>"
@@ -36,11 +46,12 @@ IMPORTANT = 3
 
 def what_it_took(summary: Summary) -> Table:
     """What the answers cost, and which of them are doubtful; of published results the leaderboard says it."""
-    names = short_names(summary.rows)
+    names, again = short_names(summary.rows), any(row.retries for row in summary.rows)
     columns = [
         Column("combination", TEXT),
         *map(Column, ("unparsed", "cut off", "failed", "prompt tokens", "prompt tokens/s")),
         *map(Column, ("completion tokens", "completion tokens/s", "duration", "memory GiB", "start-up")),
+        *map(Column, ("retries", "cost")),
     ]
     rows = [
         [
@@ -52,10 +63,14 @@ def what_it_took(summary: Summary) -> Table:
             duration(row.seconds),
             memory(row.engine_memory),
             duration(row.engine_start_seconds),
+            count(row.retries) if again else UNKNOWN,
+            figure(row.cost),
         ]
         for row in (summary.rows if summary.source is None else ())
     ]
-    return Table("What it took", columns, rows, ["Sums over all runs; tokens/s: by the time of their runs."])
+    notes = ["Sums over all runs; tokens/s: by the time of their runs."]
+    always = [column.heading for column in columns[:-2]]  # retries where there were some, cost where there are prices
+    return known_columns(Table("What it took", columns, rows, notes), *always)
 
 
 def upgrade(summary: Summary) -> Table:

@@ -13,9 +13,6 @@ from thresholds.verdict import Verdict
 OPTION = "--"
 """Where the bound of an upgrade gate is written: on the command line."""
 
-DIFFERENCES = (ACCURACY_DIFFERENCE.name, CUT_OFF.name)
-"""Metrics that are told as differences of two shares; all others as ratios."""
-
 NOTE = "Change: in points for answers, relative for speed and length. Fell and rose: questions whose score changed."
 
 
@@ -55,18 +52,26 @@ def is_upgrade(verdict: Verdict) -> bool:
     """It holds a candidate against its baseline."""
     if not verdict.labels.get("against"):
         return False
-    named = verdict.metric in (*DIFFERENCES, OUTPUT_TOKENS.name)
+    named = verdict.metric in (ACCURACY_DIFFERENCE.name, OUTPUT_TOKENS.name)
     return named or (verdict.where or "").startswith(OPTION)
 
 
 def upgrade_rows(verdicts: Sequence[Verdict]) -> tuple[UpgradeRow, ...]:
-    """The rows of the upgrade gates among these verdicts, in their order."""
-    return tuple(_row(verdict) for verdict in verdicts if is_upgrade(verdict))
+    """The rows of the upgrade gates among these verdicts, in their order.
+
+    A draft or a quant beside its sibling without one is no upgrade, and has a table of its own.
+    """
+    return tuple(_row(verdict) for verdict in verdicts if is_upgrade(verdict) and not is_beside_sibling(verdict))
+
+
+def is_beside_sibling(verdict: Verdict) -> bool:
+    """It holds a draft or a quant against the combination without."""
+    return "beside" in verdict.details or (verdict.metric == CUT_OFF.name and bool(verdict.labels.get("against")))
 
 
 def _row(verdict: Verdict) -> UpgradeRow:
     labels, details = verdict.labels, verdict.details
-    less = 0.0 if verdict.metric in DIFFERENCES else 1.0
+    less = 0.0 if verdict.metric == ACCURACY_DIFFERENCE.name else 1.0
     ends = [
         None if end is None else end - less for end in (verdict.measured, verdict.low, verdict.high, verdict.required)
     ]
@@ -149,23 +154,23 @@ def _place(row: UpgradeRow) -> int:
     """Answers first, then all of them together, their length, speeds."""
     if row.metric == ACCURACY_DIFFERENCE.name:
         return int(row.about == ALL_TASKS)
-    return 2 if row.metric in (OUTPUT_TOKENS.name, CUT_OFF.name) else 3
+    return 2 if row.metric == OUTPUT_TOKENS.name else 3
 
 
 def _what(row: UpgradeRow, tasks: dict[str, str]) -> str:
     if row.metric == ACCURACY_DIFFERENCE.name:
         return tasks.get(row.about, row.about)
-    if row.metric in (OUTPUT_TOKENS.name, CUT_OFF.name):
-        return f"{'tokens an answer' if row.metric == OUTPUT_TOKENS.name else 'cut off'}, {row.about}"
+    if row.metric == OUTPUT_TOKENS.name:
+        return f"tokens an answer, {row.about}"
     return f"{speed_name(row.metric)}, {row.about}"
 
 
 def _side(row: UpgradeRow, value: float | None) -> str:
-    return points(value) if row.metric in DIFFERENCES else figure(value)
+    return points(value) if row.metric == ACCURACY_DIFFERENCE.name else figure(value)
 
 
 def _signed(row: UpgradeRow, value: float | None) -> str:
-    return signed_points(value) if row.metric in DIFFERENCES else signed_percent(value)
+    return signed_points(value) if row.metric == ACCURACY_DIFFERENCE.name else signed_percent(value)
 
 
 def _questions(row: UpgradeRow) -> str:

@@ -1,4 +1,4 @@
-"""Quantization gates: a quant beside the unquantized combination keeps its answers and their length, and its speed.
+"""Quantization gates: a quant, of weights or KV cache, keeps the answers of what it was made from, and its speed.
 
 Does not cover: whether either is good enough (test_accuracy.py, test_throughput.py, test_latency.py); how much memory a
 quant must save, which the report tells.

@@ -7,18 +7,23 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from fake_engine import END, FakeEngine, Script
 from ruamel.yaml import YAML
 
+if TYPE_CHECKING:
+    from fixtures.pool import Running
+
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parents[1]
+REAL_KEY_VARIABLE = "WEIGHBRIDGE_REAL_KEY"
 
 INNER_CONFTEST = """
 import importlib.util
@@ -257,6 +262,18 @@ def solve() -> Callable[[str], str]:
 def weighbridge(checkout: Callable[[], Weighbridge]) -> Weighbridge:
     """An inner checkout for one test."""
     return checkout()
+
+
+@pytest.fixture(scope="session")
+def real_engine(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Running]":
+    """A real vLLM that takes one request at a time, from whoever has its key: started once for all tests."""
+    from tests.parity import running_engine
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(REAL_KEY_VARIABLE, f"sk-real-{uuid.uuid4().hex}")
+        folder = tmp_path_factory.mktemp("engine")
+        with running_engine(folder, 2048, batches=False, key_variable=REAL_KEY_VARIABLE) as running:
+            yield running
 
 
 @pytest.fixture

@@ -39,6 +39,30 @@ class Counts:
             self.accepted.update(range(size - 1))
 
 
+def acceptance(drafts: Drafts | None, tokens: int) -> Body:
+    """What an answer of so many tokens says of its draft, as the last part of its body; empty where it says nothing."""
+    if drafts is None or not drafts.told:
+        return {}
+    histogram = [0] * (drafts.tokens + 1)
+    for size in drafts.sizes(tokens)[1:] if drafts.accepted else []:
+        histogram[size - 1] += 1
+    steps = sum(histogram)
+    if drafts.forgotten and histogram[drafts.forgotten]:
+        histogram[drafts.forgotten] -= 1
+        histogram[0] += 1
+    accepted = sum(count * drafted for count, drafted in enumerate(histogram))
+    told = {
+        "mean_acceptance_length": 1 + accepted / steps if steps else 1.0,
+        "draft_acceptance_rate": accepted / (steps * drafts.tokens) if steps else 0.0,
+        "acceptance_histogram": histogram,
+        "num_spec_steps": steps,
+        "num_accepted_draft_tokens": accepted,
+        "num_draft_tokens": steps * drafts.tokens,
+        "num_spec_tokens": drafts.tokens,
+    }
+    return {"metrics": {"speculative_decoding": told}}
+
+
 def completion(script: Script, asked: Asked, fault: str | None) -> Body:
     """The body for /v1/completions."""
     text = script.answer(asked.prompt, asked.payload)
@@ -61,7 +85,8 @@ def chat(script: Script, asked: Asked) -> Body:
 
 def models(script: Script) -> str:
     """The page /v1/models."""
-    served = [{"id": script.model, "object": "model", "max_model_len": script.context}]
+    root = " ".join([script.root, *sorted({fault.kind for fault in script.faults} | script.defects)])
+    served = [{"id": script.model, "object": "model", "root": root, "max_model_len": script.context}]
     return json.dumps({"object": "list", "data": served})
 
 
@@ -135,4 +160,5 @@ def _of_answer(script: Script, asked: Asked, text: str) -> Body:
 
 def _body(script: Script, choice: Body, asked: Asked, text: str) -> Body:
     usage = {"prompt_tokens": asked.prompt_tokens, "completion_tokens": len(text.encode())}
-    return {"id": "fake", "model": script.model, "choices": [choice], "usage": usage}
+    told = acceptance(script.drafts, usage["completion_tokens"])
+    return {"id": "fake", "model": script.model, "choices": [choice], "usage": usage, **told}

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import Self
 
 import fake_answers
+import fake_defects
 from fake_answers import Counts
 from fake_loop import Listener
 from fake_script import END, Asked, Drafts, Fault, Schedule, Script, prompt_of
@@ -34,6 +35,8 @@ class FakeEngine:
 
     Attributes:
         requests: Every POST, in the order of arrival.
+        probed: The same for those of probes, which count nowhere else: a complete engine answers them, whatever the
+            script has for others; see fake_defects.
         asked: How often each prompt arrived.
         busiest: The most requests that were under way at once.
         streams: What was streamed and when, in the order of arrival.
@@ -42,6 +45,7 @@ class FakeEngine:
     def __init__(self, script: Script | None = None, port: int = 0, die: Callable[[], None] | None = None) -> None:
         self.script = script or Script()
         self.requests: list[Asked] = []
+        self.probed: list[Asked] = []
         self.asked: Counter[str] = Counter()
         self.busiest = 0
         self.streams: list[Streamed] = []
@@ -87,6 +91,9 @@ class FakeEngine:
     def _ask(self, connection: Connection, request: Request) -> None:
         payload = json.loads(request.body)
         asked = Asked(request.path.removeprefix("/v1/"), prompt_of(payload), payload)
+        if fake_defects.is_probe(asked):
+            self._probe(connection, request, asked)
+            return
         self.requests.append(asked)
         self.asked[asked.prompt] += 1
         connection.leave = self._left
@@ -100,6 +107,13 @@ class FakeEngine:
             self._listener.loop.call_later(self.script.delay, *delayed)
         else:
             self._reply(connection, request, asked, fault)
+
+    def _probe(self, connection: Connection, request: Request, asked: Asked) -> None:
+        self.probed.append(asked)
+        if self.script.key is not None and request.key != f"Bearer {self.script.key}":
+            connection.answer(401, f"wrong key: {request.key}")
+        else:
+            connection.answer(*fake_defects.respond(self.script, asked))
 
     def _left(self) -> None:
         self._counts.running -= 1

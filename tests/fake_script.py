@@ -1,5 +1,6 @@
 """What a test may say about the fake engine: how it answers, when its tokens come, and what goes wrong."""
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -90,10 +91,14 @@ class Drafts:
         tokens: Drafted for every step but the first of an answer.
         accepted: How many of them each of these steps accepts, from the beginning again as often as needed; nothing is
             ever drafted where it is empty.
+        told: Each answer says in its `metrics` what was accepted, as vLLM can be asked to.
+        forgotten: Accepted tokens that an answer does not tell of, though the counters do.
     """
 
     tokens: int = 4
     accepted: tuple[int, ...] = (2,)
+    told: bool = False
+    forgotten: int = 0
 
     def sizes(self, answer: int) -> list[int]:
         """Tokens of each step of an answer of so many; the last step may have accepted more than it needed."""
@@ -122,6 +127,9 @@ class Script:
         counter_error: What the token counters of /metrics are multiplied by: 1.0 is the truth.
         cached: The share of prompt tokens that count as found in the prefix cache.
         preemptions: What /metrics says of them.
+        defects: Planted ones that probes should find, by their names in fake_defects.
+        root: What /models says of the weights, with all that goes wrong: another for each script, so that nothing found
+            of one is believed of another on the same port.
     """
 
     answer: Callable[[str, dict[str, Any]], str] = lambda _prompt, _payload: "the answer is (A)"
@@ -139,6 +147,8 @@ class Script:
     preemptions: int = 0
     drafts: Drafts | None = None
     rivals: Callable[[str], dict[str, float]] | None = None
+    defects: frozenset[str] = frozenset()
+    root: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from fake_answers import Counts
+from fake_answers import Counts, acceptance
 from fake_loop import Timetable
 from fake_script import Asked, Schedule, Script
 from fake_wire import Connection
@@ -80,9 +80,9 @@ class Events:
             self._made[text] = made
         return made
 
-    def end(self, produced: int) -> bytes:
-        """What follows the last token."""
-        usage = self._framed(f"]{self._usage(produced)}") if self.usage else b""
+    def end(self, produced: int, told: str = "") -> bytes:
+        """What follows the last token; `told` is what the answer says of its draft beside its usage."""
+        usage = self._framed(f"]{self._usage(produced)}{told}") if self.usage else b""
         return usage + self.data("[DONE]") + LAST_CHUNK
 
     def data(self, text: str) -> bytes:
@@ -178,7 +178,8 @@ class Stream:
         self._send(self._events.tokens(self._text(start, end), end, finish), end - start)
         if finish is not None:
             self._connection.finished()
-            self._send(self._events.end(end))
+            told = "".join(f',"{name}":{json.dumps(one)}' for name, one in acceptance(self._drafts, end).items())
+            self._send(self._events.end(end, told))
             return None
         self._pinged = not self._schedule.pings
         return self._next()

@@ -73,13 +73,16 @@ def plan_of(form: Workload, *, seconds: float = 5.0, chat: bool = False, continu
         requests=form.requests,
         seconds=seconds,
         seed="a test",
+        tokens=form.output.limit,
     )
 
 
-def load(url: str, form: Workload | None = None, *, counting: bool = False, **more: Any) -> Loaded:
+def load(
+    url: str, form: Workload | None = None, *, counting: bool = False, key_variable: str | None = None, **more: Any
+) -> Loaded:
     """Drive a load at a server and sum it up, as a session does; with `counting` its own counters are asked, too."""
     form = form or workload()
-    plan, endpoint = plan_of(form, **more), Endpoint(url, "tiny")
+    plan, endpoint = plan_of(form, **more), Endpoint(url, "tiny", key_variable)
     before = counters(endpoint) if counting else {}
     started = time.perf_counter()
     driven = drive(endpoint, plan)
@@ -112,10 +115,16 @@ def answer(tokens: int = 4) -> bytes:
 
 
 class Talk:
-    """One connection of a RawServer; `number` counts them from 1."""
+    """One connection of a RawServer.
+
+    Attributes:
+        number: Counts them from 1.
+        head: First line and headers of the request that was heard last.
+    """
 
     def __init__(self, connection: socket.socket, number: int) -> None:
         self.number = number
+        self.head = b""
         self.connection = connection
         self._read = b""
 
@@ -124,7 +133,8 @@ class Talk:
         while (end := self._read.find(b"\r\n\r\n")) < 0:
             if not self._more():
                 return None
-        length = int(self._read[:end].lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+        self.head = self._read[:end]
+        length = int(self.head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0] or 0)
         while len(self._read) < end + 4 + length:
             if not self._more():
                 return None

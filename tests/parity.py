@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from fixtures import matrix
+from fixtures.engines.openai_api import headers
 from fixtures.evaluate.client import Exchange
 from fixtures.evaluate.evaluator import Evaluator, Subject
 from fixtures.evaluate.sample import Choice
@@ -35,17 +36,22 @@ STUDY = ["arc_challenge", "hellaswag", "winogrande", "truthfulqa_mc2", "gsm8k", 
 MATRIX = """
 models: {smollm2-135m-instruct: {weights: {none: embedded:smollm2-135m-instruct/bf16}}}
 combinations:
-  - {model: smollm2-135m-instruct, engine: vllm, max_model_len: CONTEXT, concurrency: 16, engine_arguments: ARGUMENTS}
+  - {model: smollm2-135m-instruct, engine: vllm, max_model_len: CONTEXT, concurrency: 16, engine_arguments: ARGUMENTS,
+     key_variable: KEY_VARIABLE}
 tasks: [embedded_winogrande]
 """
 
 
 @contextlib.contextmanager
-def running_engine(folder: Path, context: int, *, batches: bool) -> Iterator[Running]:
+def running_engine(folder: Path, context: int, *, batches: bool, key_variable: str | None = None) -> Iterator[Running]:
     """The embedded model in bf16, greedy, as the accuracy suite would start it; or taking one request at a time."""
     file = folder / "parity.yaml"
     arguments = "[]" if batches else "[--max-num-seqs, '1', --no-enable-prefix-caching]"
-    file.write_text(MATRIX.replace("CONTEXT", str(context)).replace("ARGUMENTS", arguments), encoding="utf-8")
+    filled = {"CONTEXT": str(context), "ARGUMENTS": arguments, "KEY_VARIABLE": key_variable or "null"}
+    text = MATRIX
+    for name, value in filled.items():
+        text = text.replace(name, value)
+    file.write_text(text, encoding="utf-8")
     pool = Pool(LocalPlacement(print), folder / "logs", lambda _labels, _description: None)
     try:
         yield pool.get(matrix.load(file).combinations[0])
@@ -94,6 +100,7 @@ class Bench:
             num_concurrent=self.running.combination.settings.concurrency,
             max_length=self.running.context,
             timeout=600,
+            header=headers(self.running.endpoint) or None,
         )
         with contextlib.redirect_stderr(io.StringIO()):
             started = time.perf_counter()

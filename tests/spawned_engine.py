@@ -17,6 +17,7 @@ class SpawnedEngine:
     """What VllmEngine is to vLLM, without its proofs. The matrix's `engine_arguments` go to fake_engine.py."""
 
     quantizations: ClassVar[frozenset[str]] = QUANTIZATIONS
+    kv_caches: ClassVar[frozenset[str] | None] = None
     needs_weights: ClassVar[bool] = True
 
     def __init__(self, combination: Combination, logs: Path) -> None:

@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from thresholds.acceptance import Acceptance, Sums, acceptance_from, break_even, pooled, predicted_speed_up
+from thresholds.acceptance import (
+    Acceptance,
+    Sums,
+    acceptance_from,
+    break_even,
+    pooled,
+    predicted_speed_up,
+    shares_with_reach,
+)
 from thresholds.catalogue import Catalogue
 from thresholds.measurement import NotMeasured
 from thresholds.recording import as_text, recordable, speed_row
@@ -26,9 +34,15 @@ def accepted(**change: Any) -> Acceptance:
         "tokens": 33,
         "events": 13,
         "steps": Sums.over([(18.0, 6.0), (12.0, 4.0)]),
-        "positions": (Sums.over([(6.0, 6.0), (4.0, 4.0)]), Sums.over([(4.0, 6.0), (2.0, 4.0)])),
     }
     return Acceptance(**{**usual, **change})
+
+
+SAID: dict[str, Any] = {
+    "answers": Sums.over([(14.0, 6.0), (6.0, 4.0)]),
+    "positions": (Sums.over([(6.0, 6.0), (4.0, 4.0)]), Sums.over([(4.0, 6.0), (2.0, 4.0)])),
+}
+"""20 accepted tokens of 10 drafts, as two answers say themselves."""
 
 
 def test_a_ratio_is_that_of_the_totals() -> None:
@@ -57,8 +71,9 @@ def test_a_request_without_a_step_tells_nothing() -> None:
     assert Sums.over([*REQUESTS, (0.0, 0.0)]) == Sums.over(REQUESTS)
 
 
-def test_the_length_and_the_shares_by_position_are_the_servers() -> None:
+def test_the_length_and_the_shares_by_position_are_the_servers_where_answers_say_nothing() -> None:
     assert accepted().length == 3.0
+    assert accepted().length_span is None
     assert accepted().by_position == (1.0, 0.6, 0.4, 0.0)
 
 
@@ -69,16 +84,46 @@ def test_the_clients_own_count_is_compared_with_the_servers() -> None:
     assert accepted(tokens=None).difference is None
 
 
+def test_what_answers_say_themselves_goes_before_counters_and_events() -> None:
+    told = accepted(**SAID, accepted=21.0, events=99)
+
+    assert (told.length, told.accepted_by_client) == (3.0, 20)
+    assert told.difference == pytest.approx(-1 / 21)
+    assert told.by_position == (1.0, 0.6)
+
+
+def test_the_length_has_an_interval_by_request() -> None:
+    """Residuals y - 2 x of 2 and -2: sqrt(2 / 1 * 8) / 10, and Student's t of 1 degree is 12.706."""
+    reach = 12.7062 * 4 / 10
+
+    assert accepted(**SAID).length_span == pytest.approx((1.0, 3 + reach), rel=1e-4)
+    assert accepted(**SAID).position_spans[0] is None
+
+
+def test_shares_are_said_with_the_reach_of_their_intervals() -> None:
+    assert shares_with_reach([0.75, 0.5], [(0.7, 0.8), None]) == "75 ± 5%, 50%"
+    assert shares_with_reach([0.75, 0.5], []) == "75%, 50%"
+
+
 def test_it_survives_being_plain() -> None:
     assert acceptance_from(accepted().plain()) == accepted()
+    assert acceptance_from(accepted(**SAID).plain()) == accepted(**SAID)
+
+
+def test_what_an_older_ledger_holds_is_read_without_what_answers_said() -> None:
+    older = {name: value for name, value in accepted().plain().items() if name != "answers"}
+
+    assert acceptance_from({**older, "positions": [[1, 2.0, 3.0, 4.0, 9.0, 6.0]]}) == accepted()
 
 
 def test_runs_are_pooled_and_a_total_that_one_does_not_know_is_unknown() -> None:
-    both = pooled([accepted(), accepted(at=(2.0,), positions=(Sums.over([(3.0, 10.0)]),))])
+    both = pooled([accepted(**SAID), accepted(**{**SAID, "at": (2.0,)})])
 
     assert both is not None
     assert (both.drafts, both.at[:2], both.tokens) == (20.0, (12.0, 6.0), 66)
-    assert [one.value for one in both.positions] == [0.65, 0.3]
+    assert both.answers == Sums(4, 40.0, 20.0, 464.0, 104.0, 216.0)
+    assert [one.value for one in both.positions] == [1.0, 0.6]
+    assert pooled([accepted(**SAID), accepted()]).answers is None  # type: ignore[union-attr]
     assert pooled([accepted(), accepted(drafts=None)]).length is None  # type: ignore[union-attr]
     assert pooled([]) is None
 

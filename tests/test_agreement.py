@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thresholds.agreement import NEXT_TOKEN_DIVERGENCE, Agreement, agreement, divergence, mean_bounds
-from thresholds.early_warning import Ceiling, ceiling, near_enough
+from thresholds.early_warning import Ceiling, accepted_ceiling, ceiling, near_enough
 from thresholds.error_level import ErrorLevel
 from thresholds.measurement import Measurement, NotMeasured
 from thresholds.verdict import Verdict
@@ -166,6 +166,20 @@ def test_what_lies_no_further_than_a_second_run_is_said_to_be_noise() -> None:
     assert not told.details["beyond_noise"]
     assert told.lines[0].endswith("no further than a second run of the unquantized engine")
     assert judged(around(0.02), SILENT).details["beyond_noise"]
+
+
+def test_an_accepted_ceiling_leaves_room_for_other_prompts() -> None:
+    draw = np.random.default_rng(3)
+    sessions = draw.lognormal(-2, 0.5, (400, 2, 48))
+
+    above = sum(after.mean() > accepted_ceiling(apart(*before)) for before, after in sessions)
+
+    assert above <= 0.015 * len(sessions)
+
+
+def test_an_accepted_ceiling_is_rounded_up_to_two_digits() -> None:
+    assert accepted_ceiling(apart(*[0.1501] * 40)) == 0.16
+    assert accepted_ceiling(apart(*[0.00231] * 40)) == 0.0024
 
 
 def test_the_verdict_holds_what_ranks_quants() -> None:

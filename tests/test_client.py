@@ -64,7 +64,7 @@ def test_a_passing_error_is_sent_again_and_the_retries_are_counted(fake_engine: 
     assert (answer.failed, answer.retries, fake_engine.asked["question 0"]) == (None, 2, 3)
 
 
-def test_an_error_that_stays_is_given_up_after_three_attempts(fake_engine: FakeEngine) -> None:
+def test_an_error_that_stays_is_given_up_after_some_attempts(fake_engine: FakeEngine) -> None:
     fake_engine.script.faults = [Fault("500")]
 
     (answer,) = send(fake_engine)
@@ -72,7 +72,7 @@ def test_an_error_that_stays_is_given_up_after_three_attempts(fake_engine: FakeE
     assert answer.body is None
     assert answer.failed is not None
     assert answer.failed.startswith("HTTP 500: it went wrong")
-    assert (answer.retries, fake_engine.asked["question 0"]) == (2, 3)
+    assert (answer.retries, fake_engine.asked["question 0"]) == (client.ATTEMPTS - 1, client.ATTEMPTS)
 
 
 def test_a_refused_request_is_not_sent_again(fake_engine: FakeEngine) -> None:
@@ -92,7 +92,7 @@ def test_an_answer_that_does_not_come_in_time_says_how_long_was_waited(fake_engi
 
     assert answer.failed is not None
     assert answer.failed.startswith("no answer within")
-    assert answer.retries == 2
+    assert answer.retries == client.PATIENCE - 1
 
 
 @pytest.mark.parametrize(("kind", "said"), [("html", "<html>Gateway"), ("broken_json", '{"choices": [')])
@@ -139,7 +139,7 @@ def test_too_many_failures_in_a_row_end_the_exchange(fake_engine: FakeEngine) ->
         send(fake_engine, 100)
 
     assert caught.value.reason == "unreachable"
-    assert len(fake_engine.requests) < 60
+    assert len(fake_engine.requests) < 16 * client.ATTEMPTS
 
 
 def test_requests_that_are_refused_one_by_one_do_not_condemn_the_endpoint(fake_engine: FakeEngine) -> None:
@@ -148,7 +148,7 @@ def test_requests_that_are_refused_one_by_one_do_not_condemn_the_endpoint(fake_e
     answers = send(fake_engine, 30)
 
     assert len(answers) == 30
-    assert all(answer.failed.startswith("HTTP 400") for answer in answers)
+    assert all((answer.failed or "").startswith("HTTP 400") for answer in answers)
 
 
 def test_an_engine_that_died_ends_the_exchange_with_its_cause(fake_engine: FakeEngine) -> None:

@@ -11,13 +11,18 @@ import pytest
 
 import fixtures
 from fixtures import hookspecs, options
+from fixtures.endpoints.pace import Limits
+from fixtures.endpoints.spending import Prices
 from fixtures.load.workload import Arrivals, Output, Prompts, Workload, WorkloadFile
-from fixtures.matrix_file import Compare
+from fixtures.matrix_file import Compare, Expected, Shape
 from fixtures.plugin import MARKERS
-from thresholds.rows import AccuracyRow, SpeedRow
+from thresholds.rows import AccuracyRow, DivergenceRow, SpeedRow
 
 ROOT = Path(__file__).parents[1]
-FORMS = (AccuracyRow, SpeedRow, WorkloadFile, Workload, Prompts, Output, Arrivals, Compare)
+FORMS = (
+    *(AccuracyRow, SpeedRow, DivergenceRow, WorkloadFile, Workload, Prompts, Output, Arrivals),
+    *(Compare, Limits, Prices, Shape, Expected),
+)
 """What people write into threshold, workload and matrix files."""
 
 OURS = ("fixtures", "reports", "suites", "tests", "thresholds")

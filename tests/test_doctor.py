@@ -33,7 +33,8 @@ SPEED_ROW: Mapping[str, Any] = {
     "runs": 5,
     "run": "r",
 }
-EMBEDDED = Catalogue.load(Path(__file__).parents[1] / "thresholds")
+SHIPPED = Catalogue.load(Path(__file__).parents[1] / "thresholds")
+EMBEDDED = [row for row in SHIPPED.rows.values() if row.row["model"] == "smollm2-135m-instruct"]
 
 
 def accuracy_row(floor: float, must: str = "hold", **keys: Any) -> Threshold:
@@ -58,7 +59,7 @@ def needs(row: Threshold, stated: float | None = None) -> Need:
     return need
 
 
-@pytest.mark.parametrize("row", EMBEDDED.rows.values(), ids=lambda row: row.where.rpartition("/")[2])
+@pytest.mark.parametrize("row", EMBEDDED, ids=lambda row: row.where.rpartition("/")[2])
 def test_no_row_of_the_embedded_model_flakes_in_more_than_1_of_100_sessions(row: Threshold) -> None:
     finding = examine(row)
 

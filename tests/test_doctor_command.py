@@ -30,7 +30,7 @@ def told(capsys: pytest.CaptureFixture[str], campaign: Campaign, *arguments: str
     return status, capsys.readouterr().out
 
 
-def test_the_embedded_thresholds_are_fit() -> None:
+def test_the_thresholds_of_this_repository_are_fit() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "reports", "doctor", "--format", "json", "--thresholds", "thresholds"],
         cwd=ROOT,
@@ -41,8 +41,11 @@ def test_the_embedded_thresholds_are_fit() -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     rows = json.loads(done.stdout)["rows"]
-    assert len(rows) == 38
-    assert max(row["red"] for row in rows) <= 0.01
+    embedded = [row for row in rows if row["labels"]["model"] == "smollm2-135m-instruct"]
+    published = [row for row in rows if row["labels"]["model"] != "smollm2-135m-instruct"]
+    assert (len(embedded), len(published)) == (38, 30 + 15)
+    assert max(row["red"] for row in embedded) <= 0.01
+    assert max(row["red"] or 0.0 for row in published) <= 0.01
 
 
 def test_rows_that_are_fit_end_with_status_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,6 +54,33 @@ def test_rows_that_are_fit_end_with_status_0(tmp_path: Path, capsys: pytest.Capt
     assert status == 0
     assert "Unfit" not in said
     assert [line.split()[-1] for line in said.splitlines() if line.startswith(("4 ", "6 "))] == ["fit", "fit"]
+
+
+TOKENS = (
+    "next_token_divergence:\n  - {quantization: int4, ceiling: 0.4, measured: 0.3, measured_on: cpu, run: r-0, "
+    "because: accepted}\n"
+)
+
+
+def test_rows_of_next_tokens_are_left_out_and_that_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    campaign = Campaign(tmp_path, FIT)
+    campaign.path.write_text(campaign.path.read_text() + TOKENS)
+
+    status, said = told(capsys, campaign)
+
+    assert status == 0
+    assert "int4" not in said
+    assert "Rows of next_token_divergence are left out: one asking does not show how far such values vary." in said
+
+
+def test_rows_of_next_tokens_alone_are_nothing_to_examine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    campaign = Campaign(tmp_path)
+    campaign.path.write_text(campaign.path.read_text() + TOKENS)
+
+    status = main(["doctor", "--thresholds", str(campaign.thresholds)])
+
+    assert status == 4
+    assert "holds no threshold row of an accuracy or a speed" in capsys.readouterr().err
 
 
 def test_a_planted_bad_row_comes_first_and_is_named_with_what_would_hold(

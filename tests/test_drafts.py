@@ -26,10 +26,10 @@ def labels(draft: str, **more: Any) -> dict[str, Any]:
     return {"combination": combination, "model": "smol", "draft": draft, "against": TARGET, **more}
 
 
-def acceptance(accepted: float) -> dict[str, Any]:
+def acceptance(accepted: float, **more: Any) -> dict[str, Any]:
     steps = Sums.over([(5 * (1 + accepted) - 1, 5.0), (5 * (1 + accepted) + 1, 5.0)])
     at = (8.0, 4.0, 2.0, 0.0)
-    return Acceptance(10.0, 40.0, 10 * accepted, at, round(12 + 10 * accepted), 12, steps, ()).plain()
+    return Acceptance(10.0, 40.0, 10 * accepted, at, round(12 + 10 * accepted), 12, steps, **more).plain()
 
 
 def load(draft: str, number: int, rate: float, workload: str = "chat", streams: int = 1) -> RecordedLoad:
@@ -100,8 +100,29 @@ def test_acceptance_and_the_prediction_stand_beside_the_speed_up(measured: Draft
 
     assert cell(table, "acceptance length", draft="ngram", load="chat") == "2.40"
     assert cell(table, "predicted", draft="ngram", load="chat") == "2.40"
-    assert cell(table, "by position", draft="ngram", load="chat") == "80% 40% 20% 0%"
+    assert cell(table, "by position", draft="ngram", load="chat") == "80%, 40%, 20%, 0%"
     assert cell(table, "verdict", draft="ngram", load="chat") == "PASS"
+
+
+def test_what_answers_do_not_say_is_made_out_from_events_and_marked(measured: Drafts) -> None:
+    table = speed_table(measured)
+
+    assert cell(table, "counted", draft="ngram", load="chat") == "~42 = server"
+    assert any(note.startswith("~: answers say nothing of their drafts") for note in table.notes)
+    assert "length by request" not in [column.heading for column in table.columns]
+
+
+@pytest.mark.parametrize(("forgotten", "said"), [(0.0, "14 = server"), (1.0, "13, server 14")])
+def test_what_answers_say_stands_beside_the_servers_counters_to_the_token(forgotten: float, said: str) -> None:
+    loads = list(in_turns("ngram", [(160, 100)]))
+    answers = {"answers": Sums.over([(8.0, 5.0), (6.0 - forgotten, 5.0)]), "positions": (Sums.over([(8.0, 10.0)]),)}
+    loads[0].run.details["acceptance"] = acceptance(1.4, **answers)  # type: ignore[index]
+
+    table = speed_table(drafts(loads, []))
+
+    assert cell(table, "counted", draft="ngram") == said
+    assert cell(table, "by position", draft="ngram") == "80%"
+    assert " to " in cell(table, "length by request", draft="ngram")
 
 
 def test_the_prediction_leaves_the_time_to_the_first_token_alone() -> None:

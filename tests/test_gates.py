@@ -271,7 +271,7 @@ def refused(checkout: Callable[[], Weighbridge]) -> Iterator[tuple[Heard, FakeEn
 @pytest.mark.parametrize(
     ("chat", "why"),
     [
-        (False, "its answer to `echo` holds 17 log-probabilities for 32 tokens"),
+        (False, "its answer to `echo` holds 1 log-probabilities for 82 tokens"),
         (True, "chat turns have no prompt log-probabilities; use `chat: false` for tasks of fixed choices"),
     ],
     ids=["without echo", "as chat"],
@@ -295,4 +295,4 @@ def test_a_refused_task_is_red_and_none_of_its_questions_was_asked(refused: tupl
 
     assert heard.code == 1
     assert heard.runs == []
-    assert set(fake.asked) == {"One, two, three,", "Say yes.", "The capital of France is Paris."}
+    assert set(fake.asked) == {"One, two, three,", "Say yes."}

@@ -20,7 +20,7 @@ from fixtures.engines.supervisor import MARK
 from fixtures.journal import Journal, JournalFailed
 
 TASKS = ["embedded_gsm8k", "embedded_winogrande"]
-PROBES = {"One, two, three,", "The capital of France is Paris."}
+PROBES = {"One, two, three,"}
 SIZE = ("-m", "accuracy", "-k", "floor", "--samples-first", "30")
 SAMPLED = {"temperature": 0.2}
 

@@ -29,6 +29,7 @@ class Owner:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
+        self.room = 2**20
         self.over: list[Trace] = []
 
     def ended(self, _: Connection, trace: Trace) -> None:
@@ -230,7 +231,7 @@ def head(url: str, monkeypatch: pytest.MonkeyPatch, **more: Any) -> list[str]:
     monkeypatch.setenv("WEIGHBRIDGE_TEST_KEY", f" {KEY}\n")
 
     async def made() -> bytes:
-        return Client(Endpoint(url, "tiny", **more), 1.0, lambda _: None).request("completions", b"{}")
+        return Client(Endpoint(url, "tiny", **more), 1.0, 0, lambda _: None).request("completions", b"{}")
 
     return asyncio.run(made()).decode().split("\r\n")
 

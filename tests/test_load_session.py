@@ -201,11 +201,11 @@ def book(combinations: tuple[Combination, ...], monkeypatch: pytest.MonkeyPatch)
             raise said
         return Done(said, {"request_latency": [said.values["request_latency.mean"]]})
 
-    def get(combination: Combination, beside: Combination | None) -> Running:
+    def get(combination: Combination, beside: Combination | None = None) -> Running:
         del beside
         return running(combination, "http://127.0.0.1:1/v1")
 
-    pool = SimpleNamespace(get=get, hardware=lambda _: "remote", failed=lambda *_: None)
+    pool = SimpleNamespace(get=get, alone=get, hardware=lambda _: "remote", failed=lambda *_: None)
     journal = SimpleNamespace(start_run=lambda *given: given[-1] + 1)
     settings = SimpleNamespace(load_runs=3, max_load_runs=4, choice=SimpleNamespace(seed=1))
     services = LoadServices(lambda *_: None, judged.append, lambda _: None, lambda _: [])

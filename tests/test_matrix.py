@@ -178,6 +178,8 @@ def test_excluding_everything_is_refused(tmp_path: Path) -> None:
         ("model: smol, engine: vllm, quantization: w8a9", "quantization: unknown quantization 'w8a9'; did you mean"),
         ("model: large, engine: vllm, quantization: w8a8", "model 'large' has no weights for 'w8a8'"),
         ("model: smol, engine: vllm, draft: ngrm", "draft 'ngrm' is not under `drafts:`; did you mean 'ngram'?"),
+        ("model: smol, engine: vllm, kv_cache: fp9", "vllm has no KV cache of type 'fp9'; did you mean 'fp8'?"),
+        ("model: smol, engine: vllm, kv_cache: [auto, q4]", "vllm has no KV cache of type 'q4'; known: auto, bfloat16"),
         ("model: smol, engine: remote", "engine 'remote' needs `url:`"),
         ("model: smol, engine: vllm, max_tokns: 3", "unknown key 'max_tokns'; did you mean 'max_tokens'?"),
         ("model: smol, engine: vllm, max_tokens: 0", "max_tokens: input should be greater than 0 (got 0)"),
@@ -190,6 +192,12 @@ def test_excluding_everything_is_refused(tmp_path: Path) -> None:
 )
 def test_a_wrong_block_says_where_and_what(block: str, said: str, tmp_path: Path) -> None:
     assert refusal(tmp_path, block).startswith(f":8: {said}")
+
+
+def test_the_kv_cache_of_a_remote_endpoint_is_what_its_user_says(tmp_path: Path) -> None:
+    block = "model: smol, engine: remote, url: 'http://there/v1', kv_cache: their own 6 bits"
+
+    assert ids(tmp_path, block) == ["smol-remote-unquantized-kv_their own 6 bits"]
 
 
 def test_an_empty_list_of_values_is_refused(tmp_path: Path) -> None:

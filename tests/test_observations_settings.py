@@ -20,7 +20,7 @@ def test_a_draft_changes_the_speed_and_no_answers(campaign: Campaign) -> None:
     summary = campaign.summary()
     (found,) = of_kind(summary, "draft")
     assert found.text.startswith(
-        "A draft changed the speed to 1.70 times (m); no change of answers is shown (the largest"
+        "A draft changed the speed of answering to 1.70 times (m); no change of answers is shown (the largest"
     )
     assert "not told apart" in found.text
     assert found.numbers["ratios"] == [pytest.approx(1.7)]
@@ -61,7 +61,7 @@ def test_several_drafts_are_told_one_by_one_and_summed_up_by_the_fastest(campaig
     summary = campaign.summary()
     assert "to 1.80 times (m), each with its fastest draft" in said(summary, "draft")
     assert len(of_kind(summary, "each_draft")) == 2
-    assert "m with the draft tiny: 1.50 times the speed (95% interval 1.4" in said(summary, "each_draft")
+    assert "m with the draft tiny: 1.50 times the speed of answering (95% interval 1.4" in said(summary, "each_draft")
 
 
 def test_without_a_draft_nothing_is_said_of_drafts(campaign: Campaign) -> None:
@@ -77,7 +77,7 @@ def test_a_quant_costs_points_and_gains_speed_and_memory(campaign: Campaign) -> 
 
     told = said(campaign.summary(), "quantization")
     assert told.startswith("m: int4 instead of unquantized costs 10.0 points (change: 95% interval -13.")
-    assert "at 1.80 times the speed (95% interval 1.7" in told
+    assert "at 1.80 times the speed of answering (95% interval 1.7" in told
     assert told.endswith("in 5.0 instead of 16.0 GiB.")
 
 

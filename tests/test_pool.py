@@ -146,7 +146,7 @@ def test_engines_beside_each_other_share_one_lease_until_the_last_of_them_stops(
     ]
 
 
-def test_an_engine_that_is_asked_for_alone_stops_the_one_beside_it_and_keeps_its_devices(
+def test_a_running_engine_is_given_without_stopping_the_one_that_idles_beside_it(
     pool: Pool, pair: tuple[Combination, ...]
 ) -> None:
     plain, quantized = pair
@@ -155,6 +155,21 @@ def test_an_engine_that_is_asked_for_alone_stops_the_one_beside_it_and_keeps_its
     before = len(StubEngine.events)
 
     assert pool.get(plain) is first
+    pool.stop(quantized)
+
+    assert StubEngine.events[before:] == ["stop w8a8"]
+    pool.stop()
+
+
+def test_an_engine_that_is_asked_for_alone_stops_the_one_beside_it_and_keeps_its_devices(
+    pool: Pool, pair: tuple[Combination, ...]
+) -> None:
+    plain, quantized = pair
+    first = pool.get(plain)
+    pool.get(quantized, beside=plain)
+    before = len(StubEngine.events)
+
+    assert pool.alone(plain) is first
     assert StubEngine.events[before:] == ["stop w8a8"]
     pool.stop()
     assert StubEngine.events[before:] == ["stop w8a8", "stop none", "release"]

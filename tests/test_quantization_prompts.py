@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.quantization.generating import generates
+from fixtures.evaluate.generating import generates
 from fixtures.quantization.next_tokens import chosen
 
 PROMPTS = {"long": [f"question {number}" for number in range(500)], "short": ["a", "b", "c"]}

@@ -192,6 +192,45 @@ def test_the_early_warning_ranks_quants_and_marks_ties() -> None:
     assert cells(table, "w8a8")["KLD nats"] == "0.011 (1=)"
 
 
+def caches() -> Session:
+    """Whole and int8 weights, each with a whole and a quantized KV cache."""
+    session = Session()
+    for quantization, cache, right in (("none", "fp8", 59), ("w8a8", "fp8", 57), ("w8a8", "auto", 58)):
+        session.add(right, quantization=quantization, kv_cache=cache)
+    return session.add(60, quantization="none", kv_cache="auto")
+
+
+def test_a_quantized_kv_cache_is_a_quant_of_what_has_neither() -> None:
+    rows = caches().quants
+
+    assert [(row.combination, row.base) for row in rows] == [
+        ("none-auto", None),
+        ("none-fp8", "none-auto"),
+        ("w8a8-auto", "none-auto"),
+        ("w8a8-fp8", "none-auto"),
+    ]
+    assert [row[0] for row in quants_table(rows).rows] == ["none", "none kv_fp8", "w8a8", "w8a8 kv_fp8"]
+    assert quants_table(rows).title == "Quants of m"
+
+
+def test_a_kv_cache_in_another_16_bit_type_is_no_quant() -> None:
+    session = Session().add(60, quantization="none", kv_cache="auto").add(60, quantization="none", kv_cache="bfloat16")
+
+    assert session.quants == ()
+
+
+def test_a_kv_cache_with_room_for_more_tokens_is_a_gain() -> None:
+    session = Session().add(60, quantization="none", kv_cache="auto").add(60, quantization="none", kv_cache="fp8")
+    for name, tokens in (("none-auto", "93184"), ("none-fp8", "186368")):
+        told = {"loaded": {"kv_cache_tokens": tokens}}
+        session.engines.append(RecordedEngine("s", name, {"combination": name}, told))
+
+    row = session.quants[1]
+    assert (row.cache_tokens, row.gains) == (186368, ("KV cache",))
+    assert cells(quants_table(session.quants), "none kv_fp8")["cache tokens"] == "186,368"
+    assert observe_quants(session.quants) == ()
+
+
 def test_one_quantization_alone_has_no_row() -> None:
     assert Session().add(60, quantization="none").quants == ()
     assert quants_table(()).rows == []

@@ -1,17 +1,18 @@
 """One real vLLM server, started once: what a fake engine cannot prove."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from fixtures.engines.supervisor import marked
 from fixtures.evaluate.tasks import Tasks
 from fixtures.load.one_run import run_once
 from fixtures.load.prompts import source
 from fixtures.load.workload import Arrivals, Named, Output, Prompts, Workload
 from fixtures.pool import Running
-from tests.parity import Bench, differences, running_engine
+from fixtures.probe.finding import LOG_LIKELIHOODS
+from tests.parity import Bench, differences
 from thresholds.measurement import Run
 from thresholds.speed import LoadRun
 
@@ -22,14 +23,14 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with running_engine(tmp_path_factory.mktemp("engine"), 2048, batches=False) as engine:
-        yield engine
+def running(real_engine: Running) -> Running:
+    return real_engine
 
 
 @pytest.fixture(scope="module")
-def bench(running: Running, tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return Bench(running, Tasks(), tmp_path_factory.mktemp("bench"), 12)
+def bench(running: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    with contextlib.closing(Tasks()) as tasks:
+        yield Bench(running, tasks, tmp_path_factory.mktemp("bench"), 12)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,7 @@ def test_the_engine_proves_what_it_loaded(running: Running) -> None:
 
 
 def test_prompt_log_probabilities_come_back(running: Running) -> None:
-    assert running.refuses_log_probabilities() is None
+    assert running.refuses(LOG_LIKELIHOODS) is None
 
 
 @pytest.mark.parametrize("task", ["embedded_arc_challenge", "embedded_winogrande"])
@@ -90,12 +91,3 @@ def test_drawn_prompts_are_not_served_from_a_cache(loaded: LoadRun) -> None:
 
 def test_the_memory_of_the_engine_is_seen(running: Running) -> None:
     assert running.engine.memory() > 300 * 2**20
-
-
-def test_a_stopped_engine_leaves_no_process(running: Running, tmp_path: Path) -> None:
-    del tmp_path
-    server = running.engine._server
-
-    assert marked(server.mark) != []
-    running.engine.stop()
-    assert marked(server.mark) == []

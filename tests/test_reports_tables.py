@@ -61,6 +61,32 @@ def test_the_markdown_report_on_speed_reads_as_before(snapshot: SnapshotAssertio
     assert markdown(example_of_speed()) == snapshot
 
 
+def test_the_ranking_says_who_ran_where_once_some_answered_through_an_api(told: Told) -> None:
+    told.scores("none", 1, 1.0, 0.0)
+    headings = [column.heading for column in ranking(summarise(told.ledger)).columns]
+    run = Run("m-api", "gsm8k", 1, "exact_match,flexible-extract", (item_of(0, 1.0), item_of(1, 1.0)), 4, 2.0)
+    told.ledger.record_run(told.now, run, {**labels_of("none", "gsm8k"), "combination": "m-api", "engine": "remote"})
+
+    table = ranking(summarise(told.ledger))
+
+    assert "deployment" not in headings
+    assert [cell(table, "deployment", row) for row in (0, 1)] == ["API", "local"]
+
+
+def test_retries_and_cost_are_shown_where_there_are_some(told: Told) -> None:
+    told.run("none", 1, [item_of(0, 1.0)])
+    headings = [column.heading for column in what_it_took(summarise(told.ledger)).columns]
+    told.run("int4", 1, [item_of(0, 1.0)], retries=3, cost=0.01234)
+
+    table = what_it_took(summarise(told.ledger))
+
+    assert not {"retries", "cost"} & set(headings)
+    assert sorted((cell(table, "retries", row), cell(table, "cost", row)) for row in (0, 1)) == [
+        ("0", "—"),
+        ("3", "0.012"),
+    ]
+
+
 def test_one_run_shows_a_dash_for_its_spread(told: Told) -> None:
     told.scores("none", 1, 1.0, 0.0)
 

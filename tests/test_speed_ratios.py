@@ -31,8 +31,8 @@ def name(limit: int) -> str:
 
 def rows(*limits: int) -> list[dict[str, object]]:
     about = [{"max_model_len": limit, "against": name(BASE)} for limit in limits]
-    floors = [{"metric": THROUGHPUT, "floor": 0.85, **one} for one in about]
-    return floors + [{"metric": LATENCY, "statistic": "p50", "ceiling": 1.15, **one} for one in about]
+    floors = [{"metric": THROUGHPUT, "floor": 0.75, **one} for one in about]
+    return floors + [{"metric": LATENCY, "statistic": "p50", "ceiling": 1.3, **one} for one in about]
 
 
 Compared = tuple[Heard, dict[int, FakeEngine]]
@@ -45,13 +45,13 @@ def inner(checkout: Callable[[], Weighbridge]) -> Weighbridge:
 
 @pytest.fixture(scope="module")
 def compared(inner: Weighbridge) -> Iterator[Compared]:
-    """An engine beside its equal and beside one that is a third slower."""
+    """An engine beside its equal and beside one that is slower by more than a busy machine makes of it."""
     inner.workloads(chat=CHAT)
     with ExitStack() as stack:
         script = Script(schedule=Schedule(0.08, 0.004))
         fakes = {limit: stack.enter_context(FakeEngine(script)) for limit in (BASE, SAME, SLOW)}
         urls = {limit: fake.url for limit, fake in fakes.items()}
-        urls[SLOW] = stack.enter_context(SlowProxy(urls[SLOW], 1.3)).url
+        urls[SLOW] = stack.enter_context(SlowProxy(urls[SLOW], 1.8)).url
         inner.matrix(
             [],
             *({"url": urls[limit], "max_model_len": limit} for limit in urls),
@@ -83,8 +83,8 @@ def test_a_ratio_is_told_as_a_plain_number_with_both_names(compared: Compared) -
 
     assert title.startswith(f"time_to_first_token.p50/chat of {name(SLOW)}")
     assert name(BASE) in title
-    assert re.match(r"measured  1\.[23]\d* x \(95% interval 1\.\d+ x to 1\.\d+ x: ", measured)
-    assert required.startswith("required  <= 1.15 x   thresholds/tiny.yaml:")
+    assert re.match(r"measured  1\.[6-9]\d* x \(95% interval 1\.\d+ x to [12]\.\d+ x: ", measured)
+    assert required.startswith("required  <= 1.3 x   thresholds/tiny.yaml:")
     assert f"test_latency_holds_against_its_reference[{name(SLOW)}-against-{name(BASE)}-chat-" in rerun
 
 
@@ -116,7 +116,7 @@ def test_a_combination_is_not_compared_with_itself(compared: Compared) -> None:
 
 
 def test_the_engines_of_a_pair_start_once_for_all_their_turns_and_tests(compared: Compared) -> None:
-    assert compared[0].engines == [name(limit) for limit in (SAME, BASE, SLOW, BASE)]
+    assert compared[0].engines == [name(limit) for limit in (SAME, BASE, SLOW)]
 
 
 def test_the_tests_of_a_combination_are_together_alone_or_in_turns(inner: Weighbridge, compared: Compared) -> None:

@@ -10,9 +10,10 @@ import pytest
 from checkpoints import checkpoint, plain, tokenizer
 
 from fixtures import matrix
-from fixtures.engines import vllm
-from fixtures.engines.vllm import VllmEngine, speculative
+from fixtures.engines import vllm_options
+from fixtures.engines.vllm import VllmEngine
 from fixtures.engines.vllm_log import LOADED_AS, configuration, differing_draft
+from fixtures.engines.vllm_options import KV_CACHES, speculative
 from fixtures.matrix import Combination
 from fixtures.protocols import EngineFailed, Lease
 
@@ -87,7 +88,7 @@ def test_a_draft_is_passed_as_the_speculative_configuration(
 def test_the_command_carries_the_draft_and_the_kv_cache(build: Build, tmp_path: Path) -> None:
     combination = build({"method": "ngram", "tokens": 4}, kv_cache="fp8", max_model_len=2048)
 
-    command = VllmEngine(combination, tmp_path)._command("/models/tiny", 8000)
+    command = VllmEngine(combination, tmp_path).command("/models/tiny", 8000)
 
     asked = dict(itertools.pairwise(command))
     assert json.loads(asked["--speculative-config"]) == {"method": "ngram", "num_speculative_tokens": 4}
@@ -97,7 +98,7 @@ def test_the_command_carries_the_draft_and_the_kv_cache(build: Build, tmp_path: 
 
 
 def test_without_a_draft_nothing_is_said_of_one(build: Build, tmp_path: Path) -> None:
-    command = VllmEngine(build(), tmp_path)._command("/models/tiny", 8000)
+    command = VllmEngine(build(), tmp_path).command("/models/tiny", 8000)
 
     assert not {"--speculative-config", "--per-request-spec-decode-metrics", "--kv-cache-dtype"} & set(command)
 
@@ -151,17 +152,25 @@ def test_more_draft_tokens_than_vllm_takes_are_refused(build: Build, tmp_path: P
     assert launched == []
 
 
-@pytest.mark.parametrize(("cpu", "cache"), [(True, "nvfp4"), (True, "q4"), (False, "q4")])
-def test_a_kv_cache_that_vllm_does_not_have_is_refused(
-    build: Build, tmp_path: Path, launched: list[Any], monkeypatch: pytest.MonkeyPatch, cpu: bool, cache: str
+def test_a_kv_cache_that_only_the_gpu_build_has_is_refused_by_the_cpu_build(
+    build: Build, tmp_path: Path, launched: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vllm, "_is_cpu_build", lambda: cpu)
+    monkeypatch.setattr(vllm_options, "is_cpu_build", lambda: True)
 
-    failure = refusal(build(kv_cache=cache), tmp_path)
+    failure = refusal(build(kv_cache="nvfp4"), tmp_path)
 
     assert failure.reason == "unknown_kv_cache"
-    assert f"{'CPU build' if cpu else 'vLLM'} has no KV cache of type {cache!r}; " in str(failure)
+    assert "m.yaml:1: vLLM's CPU build has no KV cache of type 'nvfp4'; " in str(failure)
     assert launched == []
+
+
+def test_the_gpu_build_launches_it(
+    build: Build, tmp_path: Path, launched: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vllm_options, "is_cpu_build", lambda: False)
+
+    assert refusal(build(kv_cache="nvfp4"), tmp_path).reason == "launched"
+    assert len(launched) == 1
 
 
 def test_what_suits_is_launched_and_its_weights_are_described(
@@ -240,4 +249,4 @@ def test_every_quantization_that_vllm_may_run_has_a_name_in_its_log() -> None:
 def test_vllm_offers_what_its_version_can_load() -> None:
     assert not VllmEngine.quantizations & {"exl2", "gguf", "bitsandbytes"}
     assert {"none", "fp8", "w8a8", "w4a16", "awq", "gptq", "nvfp4", "mxfp4"} == VllmEngine.quantizations
-    assert {"auto", "fp8"} <= VllmEngine.kv_caches
+    assert {"auto", "fp8"} <= KV_CACHES

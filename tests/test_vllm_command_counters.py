@@ -1,6 +1,11 @@
 """What an engine's own counters say, as they stand on its page of metrics."""
 
-from fixtures.engines.counters import ACCEPTED, ACCEPTED_AT, DRAFTED, DRAFTS, at, by_position, parsed
+import pytest
+from fake_engine import FakeEngine
+from fake_script import Drafts, Script
+
+from fixtures.engines.counters import ACCEPTED, ACCEPTED_AT, DRAFTED, DRAFTS, at, by_position, parsed, prove_drafting
+from fixtures.protocols import Endpoint, EngineFailed
 
 PAGE = """\
 # HELP vllm:spec_decode_num_drafts_total Number of spec decoding drafts.
@@ -45,3 +50,23 @@ def test_an_engine_that_does_not_draft_has_no_positions() -> None:
 
 def test_a_brace_in_a_label_does_not_hide_a_sample() -> None:
     assert parsed('up{model_name="a } \\" b"} 3.0\n')["up"] == 3
+
+
+@pytest.mark.parametrize("engine", ["exllamav2", "sglang", "some_other"])
+def test_a_counter_has_one_name_whichever_engine_counts(engine: str) -> None:
+    assert parsed(PAGE.replace("vllm:", f"{engine}:")) == parsed(PAGE)
+
+
+def test_an_engine_proves_that_it_drafts_by_its_own_counters() -> None:
+    with FakeEngine(Script(drafts=Drafts(accepted=(2,)))) as fake:
+        prove_drafting(Endpoint(fake.url, "tiny"))
+
+
+def test_a_draft_that_proposes_nothing_is_no_draft() -> None:
+    with (
+        FakeEngine(Script(drafts=Drafts(accepted=()))) as fake,
+        pytest.raises(EngineFailed, match="no drafted token") as caught,
+    ):
+        prove_drafting(Endpoint(fake.url, "tiny"))
+
+    assert caught.value.reason == "not_drafting"

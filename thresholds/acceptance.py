@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from itertools import pairwise, zip_longest
 from typing import Any
 
@@ -77,8 +77,10 @@ class Acceptance:
         tokens, events: Of the answers as the client read them: output tokens, and the events that carried them. With a
             draft an event is one step of the target, unless the server merges them.
         steps: y_i the tokens of an answer after its first event, x_i its events after the first.
-        positions: For each draft position, y_i the steps of an answer in which that token was accepted, x_i its steps;
-            only where the server says how many tokens came with each event.
+        answers: y_i the accepted tokens of an answer, x_i its drafts, as each answer says itself; None where one says
+            nothing of them.
+        positions: For each draft position, y_i the drafts of an answer whose token there was accepted, x_i its drafts;
+            empty where `answers` is None.
     """
 
     drafts: float | None
@@ -88,28 +90,47 @@ class Acceptance:
     tokens: int | None
     events: int
     steps: Sums
+    answers: Sums | None = None
     positions: tuple[Sums, ...] = field(default=())
 
     @property
     def length(self) -> float | None:
-        """1 + accepted / drafts, by the counters."""
+        """1 + accepted / drafts, as the answers say; by the counters where they do not."""
+        if self.answers is not None:
+            return None if self.answers.value is None else 1 + self.answers.value
         return None if not self.drafts or self.accepted is None else 1 + self.accepted / self.drafts
 
     @property
+    def length_span(self) -> Span | None:
+        """The 95 % interval of the length by request; None where answers do not say, or all say the same."""
+        span = None if self.answers is None else self.answers.interval()
+        return None if span is None else (1 + span[0], 1 + span[1])
+
+    @property
     def by_position(self) -> tuple[float, ...]:
-        """Share of drafts whose token at each position was accepted, by the counters."""
+        """Share of drafts whose token at each position was accepted, as the answers say; else by the counters."""
+        if self.positions:
+            return tuple(one.value or 0.0 for one in self.positions)
         return tuple(count / self.drafts for count in self.at) if self.drafts else ()
 
     @property
+    def position_spans(self) -> tuple[Span | None, ...]:
+        """The 95 % intervals of `by_position` by request; empty where answers do not say."""
+        return tuple(one.interval() for one in self.positions)
+
+    @property
     def accepted_by_client(self) -> int | None:
-        """Output tokens minus events: each step gives one token of its own."""
+        """What the answers say of themselves; else output tokens minus events: each step gives one of its own."""
+        if self.answers is not None:
+            return round(self.answers.counted)
         return None if self.tokens is None else self.tokens - self.events
 
     @property
     def difference(self) -> float | None:
         """Accepted tokens that the client saw minus those that the server counted, as a share of the latter.
 
-        Below 0 where answers end within a draft: the server counts what is then cut off. Above 0 where it merges steps.
+        0 where answers say themselves. Else below 0 where answers end within a draft: the server counts what is then
+        cut off; and above 0 where it merges steps.
         """
         if self.accepted_by_client is None or not self.accepted:
             return None
@@ -133,15 +154,18 @@ class Acceptance:
             **{name: getattr(self, name) for name in ("drafts", "drafted", "accepted", "tokens", "events")},
             "at": list(self.at),
             "steps": self.steps.plain(),
+            "answers": None if self.answers is None else self.answers.plain(),
             "positions": [one.plain() for one in self.positions],
         }
 
 
 def acceptance_from(plain: Mapping[str, Any]) -> Acceptance:
     """Rebuild from `Acceptance.plain`."""
-    positions = tuple(Sums(*one) for one in plain["positions"])
     counts = {name: plain[name] for name in ("drafts", "drafted", "accepted", "tokens", "events")}
-    return Acceptance(**counts, at=tuple(plain["at"]), steps=Sums(*plain["steps"]), positions=positions)
+    told = Acceptance(**counts, at=tuple(plain["at"]), steps=Sums(*plain["steps"]))
+    if plain.get("answers") is None:  # older ledgers have positions by steps, which are something else
+        return told
+    return replace(told, answers=Sums(*plain["answers"]), positions=tuple(Sums(*one) for one in plain["positions"]))
 
 
 def pooled(several: Sequence[Acceptance]) -> Acceptance | None:
@@ -156,24 +180,21 @@ def pooled(several: Sequence[Acceptance]) -> Acceptance | None:
         tokens=_total([one.tokens for one in several]),
         events=sum(one.events for one in several),
         steps=sum((one.steps for one in several), Sums()),
-        positions=_positions(several),
+        answers=_total([one.answers for one in several]),
+        positions=tuple(_total(same) for same in zip(*(one.positions for one in several), strict=False)),
     )
 
 
-def _positions(several: Sequence[Acceptance]) -> tuple[Sums, ...]:
-    """Of a run that reached fewer positions than another, the steps count at those, too."""
-    if not all(one.positions for one in several):
-        return ()
-    nowhere = [Sums(requests=one.steps.requests, of=one.steps.of, of_squared=one.steps.of_squared) for one in several]
-    most = max(len(one.positions) for one in several)
-    padded = [
-        (*one.positions, *[none] * (most - len(one.positions))) for one, none in zip(several, nowhere, strict=True)
-    ]
-    return tuple(sum(same, Sums()) for same in zip(*padded, strict=True))
-
-
 def _total(counts: Sequence[Any]) -> Any:
-    return None if None in counts else sum(counts)
+    return None if None in counts else sum(counts[1:], counts[0])
+
+
+def shares_with_reach(shares: Sequence[float], spans: Sequence[Span | None]) -> str:
+    """Shares in words, each with the reach of its interval where that is known: "75 ± 4%, 50 ± 6%"."""
+    return ", ".join(
+        f"{100 * share:.0f}%" if span is None else f"{100 * share:.0f} ± {100 * (span[1] - share):.0f}%"
+        for share, span in zip_longest(shares, spans[: len(shares)])
+    )
 
 
 def predicted_speed_up(told: Acceptance, cost: float | None) -> float | None:

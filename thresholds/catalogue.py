@@ -5,8 +5,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from thresholds.agreement import NEXT_TOKEN_DIVERGENCE
 from thresholds.measurement import ACCURACY, Metric
-from thresholds.rows import ACCURACY_KEYS, SPEED_KEYS, AccuracyRow, SpeedRow, ThresholdFile, holds_anywhere
+from thresholds.rows import (
+    ACCURACY_KEYS,
+    DIVERGENCE_KEYS,
+    SPEED_KEYS,
+    AccuracyRow,
+    DivergenceRow,
+    SpeedRow,
+    ThresholdFile,
+    holds_anywhere,
+)
 from thresholds.speed import SPEED
 from thresholds.strict_yaml import InvalidFile, line_of, read, shown
 
@@ -14,7 +24,7 @@ __all__ = ["ACCURACY_KEYS", "SPEED_KEYS", "AccuracyRow", "Catalogue", "Place", "
 
 
 class Place(NamedTuple):
-    """Where a row stands: its file, `accuracy` or `speed`, and how many rows of that section come before it."""
+    """Where a row stands: its file, its section of that, and how many rows of the section come before it."""
 
     path: Path
     section: str
@@ -67,7 +77,7 @@ class Catalogue:
         is looked up for exactly these questions, else for the whole benchmark. A label that is left out is None.
         """
         row = self.rows.get(_key(metric, labels))
-        if row is None and metric.name not in SPEED:
+        if row is None and metric.name == ACCURACY.name:
             whole = self.rows.get(_key(metric, {**labels, "samples": "all"}))
             if whole:
                 return replace(whole, exact=False)
@@ -96,19 +106,25 @@ class Catalogue:
                 twin = self.rows[key].where
                 raise InvalidFile(path, line, f"a second {metric.bound} for what {twin} speaks of; delete one")
             place = Place(path, section, position)
-            self.rows[key] = Threshold(metric, value, row.must, f"{shown(path)}:{line}", labels, place=place)
+            must = labels.get("must", "hold")
+            self.rows[key] = Threshold(metric, value, must, f"{shown(path)}:{line}", labels, place=place)
 
 
-def _thresholds(content: ThresholdFile) -> Iterator[tuple[str, int, Metric, float, AccuracyRow | SpeedRow]]:
+def _thresholds(
+    content: ThresholdFile,
+) -> Iterator[tuple[str, int, Metric, float, AccuracyRow | SpeedRow | DivergenceRow]]:
     for position, row in enumerate(content.accuracy):
         yield "accuracy", position, ACCURACY, row.floor, row
     for position, row_of_speed in enumerate(content.speed):
         yield "speed", position, row_of_speed.judged, row_of_speed.bound, row_of_speed
+    for position, row_of_tokens in enumerate(content.next_token_divergence):
+        yield NEXT_TOKEN_DIVERGENCE.name, position, NEXT_TOKEN_DIVERGENCE, row_of_tokens.ceiling, row_of_tokens
 
 
 def _key(metric: Metric, labels: Mapping[str, Any]) -> tuple[Any, ...]:
     if metric.name not in SPEED:
-        return (metric.name, labels.get("model"), *(labels.get(name) for name in ACCURACY_KEYS))
+        keys = DIVERGENCE_KEYS if metric == NEXT_TOKEN_DIVERGENCE else ACCURACY_KEYS
+        return (metric.name, labels.get("model"), *(labels.get(name) for name in keys))
     anywhere = holds_anywhere(metric.name, labels.get("against"))
     placed = {**labels, "hardware": None if anywhere else labels.get("hardware")}
     return (metric.name, labels.get("model"), *(placed.get(name) for name in SPEED_KEYS))

@@ -6,10 +6,13 @@ the floor alone would be no ceiling, as an engine that computes the same bits ea
 every quant is infinitely far.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, Context
 from typing import Any
 
+from thresholds.accepted import FALSE_ALARM
 from thresholds.agreement import NEXT_TOKEN_DIVERGENCE, Agreement, mean_bounds
 from thresholds.error_level import ErrorLevel
 from thresholds.evidence import CONFIDENCE
@@ -54,6 +57,17 @@ def ceiling(noise: float, row: Ceiling | None = None) -> Ceiling:
     if NOISE_FACTOR * noise > CEILING:
         return Ceiling(NOISE_FACTOR * noise, f"where no row says otherwise: {NOISE_FACTOR} x the noise floor")
     return Ceiling(CEILING, "where no row says otherwise: about that of a 3-bit quant")
+
+
+def accepted_ceiling(found: Agreement) -> float:
+    """The ceiling of a quant that is accepted as it is, in nats, rounded up to two digits.
+
+    m + sqrt(2) (u - m), with u the 99.5 % end of the mean m over prompts: as far as the mean of as many other prompts
+    may lie from this one.
+    """
+    (end,) = mean_bounds(found.prompts, 1 - FALSE_ALARM)
+    exact = found.value + math.sqrt(2) * max(0.0, end - found.value)
+    return float(Context(prec=2, rounding=ROUND_CEILING).create_decimal(repr(float(exact))))
 
 
 def near_enough(

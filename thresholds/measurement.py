@@ -94,6 +94,7 @@ class Run:
         seconds: Wall time of the run.
         retries: Requests that had to be sent again.
         replayed: Requests answered from the journal of an interrupted session.
+        cost: What its answers cost, in the currency of the matrix's prices; None where no prices are known.
     """
 
     combination: str
@@ -106,6 +107,7 @@ class Run:
     retries: int = 0
     replayed: int = 0
     engine_memory: int | None = None
+    cost: float | None = None
 
     @property
     def failed_requests(self) -> int:

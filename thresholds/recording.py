@@ -26,11 +26,21 @@ from thresholds.accepted import (
     told_value,
 )
 from thresholds.accepted import margin as margin_of
+from thresholds.agreement import NEXT_TOKEN_DIVERGENCE
 from thresholds.catalogue import Threshold
 from thresholds.doctor import examine
 from thresholds.measurement import Measurement, NotMeasured
 from thresholds.quantities import percent
-from thresholds.rows import ACCURACY_KEYS, SPEED_KEYS, AccuracyRow, SpeedRow, ThresholdFile, holds_anywhere
+from thresholds.rows import (
+    ACCURACY_KEYS,
+    DIVERGENCE_KEYS,
+    SPEED_KEYS,
+    AccuracyRow,
+    DivergenceRow,
+    SpeedRow,
+    ThresholdFile,
+    holds_anywhere,
+)
 from thresholds.statistics.runs import LEAST_RUNS
 from thresholds.strict_yaml import InvalidFile
 
@@ -113,6 +123,28 @@ def speed_row(measurement: Measurement, *, measured_on: str, run: str) -> dict[s
         **origin,
         "run": run,
         "because": f"recorded; {basis(base)}",
+    }
+
+
+def divergence_row(
+    measurement: Measurement, *, ceiling: float, noise: float, instead_of: float, measured_on: str, run: str
+) -> dict[str, Any]:
+    """The row that accepts how far a quant's next tokens lie: its labels that differ from the defaults, and the rest.
+
+    Args:
+        ceiling, noise: In nats; the noise is that of the unquantized engine.
+        instead_of: The ceiling that holds without the row, in nats.
+    """
+    fields, labels = DivergenceRow.model_fields, measurement.labels
+    keys = {name: labels[name] for name in DIVERGENCE_KEYS if labels[name] != fields[name].default}
+    return {
+        **keys,
+        NEXT_TOKEN_DIVERGENCE.bound: ceiling,
+        "measured": float(f"{measurement.value:.3g}"),
+        "noise": float(f"{noise:.3g}"),
+        "measured_on": measured_on,
+        "run": run,
+        "because": f"recorded; above the {instead_of:.3g} nats that hold without a row",
     }
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from thresholds.measurement import Metric
+from thresholds.quantized import is_quantized
 from thresholds.speed import ACCEPTANCE_LENGTH, LATENCIES, SPEED, STATISTICS, ratio_of
 from thresholds.statistics.runs import LEAST_RUNS
 from thresholds.strict_yaml import did_you_mean
@@ -15,6 +16,7 @@ NOTHING_ACCEPTED = 1.0
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Nats = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Deviation = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0)]
 Word = Annotated[str, Field(min_length=1)]
@@ -52,6 +54,10 @@ SPEED_KEYS = (
     "against",
 )
 """Labels by which a speed row is found. `max_tokens` is none of them: the workload sets the output lengths."""
+
+
+DIVERGENCE_KEYS = ("quantization", "kv_cache", "draft", "max_tokens", "max_model_len")
+"""Labels by which a row of next tokens is found. No prompt is answered, so that sampling is none of them."""
 
 
 class GoldenShare(BaseModel):
@@ -218,6 +224,41 @@ class SpeedRow(BaseModel):
         return value
 
 
+class DivergenceRow(BaseModel):
+    """How far the next tokens of one quant may lie from the unquantized engine's: in nats, mean over positions.
+
+    It takes the place of the ceiling that holds for every quant without one. `noise` is how far a second run of the
+    unquantized engine lay from its first.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    quantization: str = "none"
+    kv_cache: str = "auto"
+    draft: str = "none"
+    max_tokens: Count | None = None
+    max_model_len: Count | None = None
+    ceiling: Positive
+    measured: Nats
+    noise: Nats | None = None
+    measured_on: Written
+    run: Written
+    because: Written
+
+    @field_validator("ceiling", "measured", "noise", mode="before")
+    @classmethod
+    def _numbers_are_numbers(cls, value: Any) -> Any:
+        return _number(value)
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> "DivergenceRow":
+        if not is_quantized({"quantization": self.quantization, "kv_cache": self.kv_cache}):
+            raise ValueError("next tokens are compared for quants only; add `quantization:` or `kv_cache:`")
+        if self.ceiling < self.measured:
+            raise ValueError(f"its ceiling of {self.ceiling:g} lies below the {self.measured:g} that was measured")
+        return self
+
+
 class ThresholdFile(BaseModel):
     """The content of thresholds/<model>.yaml."""
 
@@ -226,6 +267,7 @@ class ThresholdFile(BaseModel):
     model: Word
     accuracy: list[AccuracyRow] = []
     speed: list[SpeedRow] = []
+    next_token_divergence: list[DivergenceRow] = []
 
 
 def holds_anywhere(metric: str, against: Any) -> bool:

@@ -1,9 +1,16 @@
 """Whether a combination ran on one's own machine, or answered through somebody's API."""
 
+from collections.abc import Iterable
+
 from reports.wording.labels import Labelled
 
 LOCAL, BOTH, API = "local", "both", "API"
 """Both: its weights are open, but it was asked through an API."""
+
+WORDS = {LOCAL: "local", BOTH: "open weights, through an API", API: "only through an API"}
+"""What is shown, in the order of legends."""
+
+UNTOLD = "not stated"
 
 REMOTE = "remote"
 """The engine of endpoints that somebody else runs."""
@@ -15,3 +22,14 @@ def deployment(row: Labelled) -> str | None:
     if told is not None or engine is None:
         return None if told is None else str(told)
     return API if engine == REMOTE else LOCAL
+
+
+def said(row: Labelled) -> str:
+    """Where a combination ran, in words."""
+    return WORDS.get(deployment(row) or "", UNTOLD)
+
+
+def kinds(rows: Iterable[Labelled]) -> list[str]:
+    """What occurs, in the order of legends; nothing where all ran alike."""
+    found = {said(row) for row in rows}
+    return [words for words in (*WORDS.values(), UNTOLD) if words in found] if len(found) > 1 else []

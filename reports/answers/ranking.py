@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from reports.answers.behind import BEHIND, behind_explained, behind_the_best
+from reports.answers.deployment import deployment
 from reports.answers.early import marked, stopped
 from reports.answers.rank_words import place, ranges_explained
 from reports.answers.rows import Row
@@ -24,7 +25,9 @@ def ranking(summary: Summary) -> Table:
     A long one, and one of published results, begins with whole names and is folded by columns where it is too wide.
     """
     names, behind = task_names(summary.tasks), behind_the_best(summary)
-    labels: Cells = {name.replace("_", " "): _labelled(name) for name in (*ALWAYS_SHOWN, *telling_labels(summary.rows))}
+    labels = {name.replace("_", " "): _labelled(name) for name in (*ALWAYS_SHOWN, *telling_labels(summary.rows))}
+    if len({deployment(row) for row in summary.rows}) > 1:
+        labels["deployment"] = lambda row: deployment(row) or UNKNOWN
     tasks: Cells = {shown: _score(task) for task, shown in names.items()}
     overall: Cells = {
         "mean ± sd": lambda row: _mean(row, len(names)),

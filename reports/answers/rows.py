@@ -34,6 +34,8 @@ class Row:
         engine_memory: Bytes, the most that any run saw.
         headroom, headroom_task: The least of its tasks.
         verdicts: How many of each outcome, over all that speak of its answers.
+        retries: Requests of all runs that had to be sent again.
+        cost: Of all runs together, in the currency of the matrix's prices; None where one has none.
     """
 
     rank: int | None
@@ -62,6 +64,8 @@ class Row:
     rank_worst: int | None = None
     ties: tuple[str, ...] = ()
     paired: bool | None = None
+    retries: int | None = None
+    cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,8 @@ def row_of(told: Told, used: Mapping[str, Sequence[RecordedRun]]) -> Row:
         headroom=headroom,
         headroom_task=headroom_task,
         verdicts=outcomes(told.verdicts),
+        retries=sum(run.retries for run in runs) if runs else None,
+        cost=_cost(runs),
     )
 
 
@@ -184,6 +190,11 @@ def _least_headroom(scores: Iterable[TaskScore]) -> tuple[float | None, str | No
 
 def _most_memory(runs: Iterable[Tally]) -> int | None:
     return max((run.engine_memory for run in runs if run.engine_memory is not None), default=None)
+
+
+def _cost(runs: Sequence[Tally]) -> float | None:
+    known = [run.cost for run in runs if run.cost is not None]
+    return math.fsum(known) if known and len(known) == len(runs) else None
 
 
 def _deviation(run_means: Sequence[Sequence[float]]) -> float | None:

@@ -13,6 +13,7 @@ from reports.summary import SCHEMA_VERSION
 from reports.wording.layout import TEXT, UNKNOWN, Column, Table, fenced, one_line
 from reports.wording.words import figure, in_speed_unit, percent, points, speed_name, speed_unit, task_names
 from thresholds.accepted import Noise
+from thresholds.agreement import NEXT_TOKEN_DIVERGENCE
 from thresholds.catalogue import ACCURACY_KEYS, SPEED_KEYS, Catalogue, Threshold
 from thresholds.doctor import Finding, examine, narrow
 from thresholds.measurement import NotMeasured
@@ -26,6 +27,7 @@ WORDS = {
     "below_chance": "below chance",
     "flakes": "flakes",
 }
+LEFT_OUT = "Rows of next_token_divergence are left out: one asking does not show how far such values vary."
 NAMES = ("task", "metric", "statistic", "workload")
 """Keys that the name of a row is made of."""
 
@@ -52,16 +54,21 @@ def add(commands: Commands) -> None:
 def run(asked: argparse.Namespace) -> Said:
     """A row for every threshold, the worst first, then what is wrong."""
     catalogue = Catalogue.load(asked.thresholds)
-    if not catalogue.rows:
-        raise NotMeasured("no_rows", f"{catalogue.folder}: holds no threshold row; record some with --record")
+    rows = [row for row in catalogue.rows.values() if row.metric != NEXT_TOKEN_DIVERGENCE]
+    if not rows:
+        said = (
+            f"holds no threshold row{' of an accuracy or a speed' if catalogue.rows else ''}; record some with --record"
+        )
+        raise NotMeasured("no_rows", f"{catalogue.folder}: {said}")
     measured = _measured(asked.results, catalogue)
     stated = None if asked.margin is None else asked.margin / 100
-    found = [_examined(row, measured.get(row.where, {}), stated) for row in catalogue.rows.values()]
+    found = [_examined(row, measured.get(row.where, {}), stated) for row in rows]
     found.sort(key=_badness)
-    told = rendered(asked.format, [_table(found, asked.margin)], _plain(found))
+    left_out = [LEFT_OUT] if len(rows) < len(catalogue.rows) else []
+    told = rendered(asked.format, [_table(found, asked.margin, left_out)], _plain(found))
     unfit = [one.finding for one in found if not one.finding.fit]
     if unfit and asked.format != "json":
-        keys = telling([*catalogue.rows.values()])
+        keys = telling(rows)
         lines = [f"{one.threshold.where}: {called(one.threshold, keys)}: {one.said}" for one in unfit]
         told += "\n\n" + (f"### Unfit\n\n{fenced(lines)}" if asked.format == "markdown" else _listed(lines))
     return Said(told, UNFIT if unfit else 0)
@@ -126,7 +133,7 @@ def _badness(one: Examined) -> tuple[bool, bool, float, str]:
     return finding.fit, finding.red is None, -(finding.red or 0.0), finding.threshold.where
 
 
-def _table(found: Sequence[Examined], margin: float | None) -> Table:
+def _table(found: Sequence[Examined], margin: float | None, more: Sequence[str] = ()) -> Table:
     rows = [one.finding.threshold for one in found]
     keys, names = telling(rows), task_names([str(row.row["task"]) for row in rows if "task" in row.row])
     files = {_file(row) for row in rows}
@@ -146,7 +153,7 @@ def _table(found: Sequence[Examined], margin: float | None) -> Table:
         ]
         for one in found
     ]
-    return Table(title, columns, cells, list(_notes(found, margin)))
+    return Table(title, columns, cells, [*_notes(found, margin), *more])
 
 
 def _cells(one: Examined, keys: Iterable[str]) -> list[str]:

@@ -39,10 +39,14 @@ class DraftSpeed:
         speed_up: The mean over pairs of runs that followed each other; of a study, whose runs did not, of the means.
         span: Its 95 % interval; None for fewer than 3 pairs, or a single run on either side of a study.
         spread: The smallest and the largest that any pair of runs gives.
-        length, length_span: Acceptance length by the server's counters; its 95 % interval over runs.
+        length, length_span: Acceptance length, the mean over runs; its 95 % interval over them.
+        length_by_request: The 95 % interval of the acceptance length by request, where answers say what was accepted.
         per_step, per_step_span: Tokens a step of the target as the client saw them; its 95 % interval by request.
-        positions: Share of drafts whose token at each position was accepted, by the counters.
-        difference: Accepted tokens that the client saw, less those that the server counted, as a share of these.
+        positions, position_spans: Share of drafts whose token at each position was accepted, as answers say, else by
+            the counters; its 95 % interval by request, where answers say it and do not all agree.
+        said, counted: Accepted tokens as the answers say themselves, else as the client made them out from events; and
+            as the server counted them.
+        by_answers: The answers say themselves.
         predicted: The speed-up of whole answers that acceptance and the draft's cost let one expect; the time to the
             first token stays that of the target alone.
         cost: Of one step of the draft, as a share of one of the target.
@@ -60,10 +64,14 @@ class DraftSpeed:
     spread: Span | None
     length: float | None = None
     length_span: Span | None = None
+    length_by_request: Span | None = None
     per_step: float | None = None
     per_step_span: Span | None = None
     positions: tuple[float, ...] = ()
-    difference: float | None = None
+    position_spans: tuple[Span | None, ...] = ()
+    said: int | None = None
+    counted: float | None = None
+    by_answers: bool = False
     predicted: float | None = None
     cost: float | None = None
     outcomes: Mapping[str, str] | None = None
@@ -181,10 +189,14 @@ def _with_acceptance(row: DraftSpeed, runs: Sequence[LoadRun], without: Sequence
         row,
         length=fmean(lengths) if lengths else None,
         length_span=_over_runs(lengths),
+        length_by_request=told.length_span,
         per_step=told.steps.value,
         per_step_span=told.steps.interval(),
         positions=told.by_position,
-        difference=told.difference,
+        position_spans=told.position_spans,
+        said=told.accepted_by_client,
+        counted=told.accepted,
+        by_answers=told.answers is not None,
         predicted=of_whole_answers(predicted_speed_up(told, row.cost), _first_share(without)),
     )
 

@@ -6,23 +6,28 @@ from typing import TypeVar
 
 from reports.drafts.rows import DraftAnswers, Drafts, DraftSpeed, Span
 from reports.wording.layout import TEXT, UNKNOWN, Column, Table
-from reports.wording.words import count, figure_spread, percent, signed_percent, signed_points, task_names
-from thresholds.acceptance import BreakEven
+from reports.wording.words import count, figure_spread, percent, signed_points, task_names
+from thresholds.acceptance import BreakEven, shares_with_reach
 from thresholds.divergence import NEAR_TIE
 
 Row = TypeVar("Row", bound=DraftSpeed | DraftAnswers)
 Cells = Mapping[str, Callable[[Row], str]]
 
+FROM_EVENTS = "~"
 SPEED_UP = (
     "Speed-up: output tokens/s with the draft divided by those without; over runs: the least and the most that any two"
     " runs give."
 )
 ONE_RUN = "There is no 95% interval where a side has a single run, and of loads fewer than 3 pairs."
 ACCEPTED = (
-    "Acceptance length: 1 + accepted / drafts, by the server's counters. Tokens a step: of each step of the target as"
-    " the client read them, steps without a draft among them, with the 95% interval by request; the client's count"
-    " of accepted tokens against the server's."
+    "Acceptance length: 1 + accepted / drafts, with the 95% interval by request where answers say what was accepted of"
+    " them; else by the server's counters. Tokens a step: of each step of the target as the client read them, steps"
+    " without a draft among them."
 )
+COUNTED = (
+    "Counted: accepted tokens of all answers, as they say themselves, beside the movement of the server's counters."
+)
+MADE_OUT = f"{FROM_EVENTS}: answers say nothing of their drafts; made out from the events that brought their tokens."
 PREDICTED = (
     "Predicted: tokens a step / (1 + drafted tokens a step x cost of the draft), as Leviathan et al. (2023) have it,"
     " for all but the time to the first token, which no draft shortens; the cost is the size of the draft's weights as"
@@ -64,10 +69,11 @@ def speed_table(drafts: Drafts) -> Table:
         "over runs": lambda row: _span(row.spread),
         "predicted": lambda row: _times(row.predicted),
         "acceptance length": lambda row: _times(row.length),
-        "by position": lambda row: " ".join(f"{100 * share:.0f}%" for share in row.positions) or UNKNOWN,
+        "length by request": lambda row: _span(row.length_by_request),
+        "by position": lambda row: shares_with_reach(row.positions, row.position_spans) or UNKNOWN,
         "tokens a step": lambda row: _times(row.per_step),
         "by request": lambda row: _span(row.per_step_span),
-        "client's count": lambda row: signed_percent(row.difference),
+        "counted": _counted,
         "cost": lambda row: percent(row.cost),
         "verdict": lambda row: _outcomes(row.outcomes),
     }
@@ -127,6 +133,15 @@ def _span(span: Span | None) -> str:
     return UNKNOWN if span is None else f"{span[0]:.2f} to {span[1]:.2f}"
 
 
+def _counted(row: DraftSpeed) -> str:
+    """What both counted, or where they differ both numbers, to the token."""
+    if row.said is None or row.counted is None:
+        return UNKNOWN
+    mark = "" if row.by_answers else FROM_EVENTS
+    same = row.said == row.counted
+    return f"{mark}{count(row.said)}" + (" = server" if same else f", server {count(round(row.counted))}")
+
+
 def _told_apart(row: DraftAnswers) -> str:
     if row.told_apart is None:
         return UNKNOWN
@@ -158,6 +173,8 @@ def _speed_notes(drafts: Drafts) -> list[str]:
         SPEED_UP: any(row.speed_up is not None for row in rows),
         ONE_RUN: any(row.speed_up is not None and row.span is None for row in rows),
         ACCEPTED: any(row.per_step is not None for row in rows),
+        COUNTED: any(row.by_answers for row in rows),
+        MADE_OUT: any(row.said is not None and not row.by_answers for row in rows),
         PREDICTED: any(row.predicted is not None for row in rows),
     }
     return [*(note for note, needed in said.items() if needed), *_break_even_notes(drafts)]

@@ -31,6 +31,7 @@ RUN = (
     *((name, COUNT) for name in ("prompt_tokens", "completion_tokens")),
     ("seconds", NUMBER),
     *((name, COUNT) for name in ("retries", "replayed", "engine_memory")),
+    ("cost", NUMBER),
     ("other_scores", TEXT),
 )
 ITEM = (
@@ -203,7 +204,7 @@ def _run(one: RecordedRun) -> Values:
         *(int(column.sum()) for column in (tally.unparsed, tally.cut_off, tally.truncated, tally.failed)),
         None if any(map(math.isnan, guesses)) else math.fsum(guesses),
         *map(tally.total, (tally.prompt_tokens, tally.completion_tokens)),
-        *(run.seconds, run.retries, run.replayed, run.engine_memory),
+        *(run.seconds, run.retries, run.replayed, run.engine_memory, run.cost),
         json.dumps({name: mean for name, mean in others.items() if not math.isnan(mean)}),
     ]
 

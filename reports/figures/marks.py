@@ -5,8 +5,9 @@ from typing import Any, cast
 
 import altair as alt
 
+from reports.answers.deployment import UNTOLD, WORDS
 from reports.figures.names import longest
-from reports.figures.theme import SMALL, looks
+from reports.figures.theme import COLOURS, SHAPES, SMALL, looks
 
 Datum = Mapping[str, Any]
 
@@ -77,6 +78,24 @@ def dash(names: Sequence[str], field: str = "name", **legend: Any) -> alt.Stroke
     scale = alt.Scale(domain=list(names), range=looks(names)["dash"])
     look = alt.Legend(symbolStrokeWidth=0, **legend)
     return alt.StrokeDash(f"{field}:N", scale=scale, title=None, legend=look)
+
+
+def by_deployment(told: list[str]) -> dict[str, Any]:
+    """Stroke, fill and shape by where it ran, the same in every figure; filled unless `datum.hollow`."""
+    if not told:
+        fill: Any = alt.condition("datum.hollow", alt.value("transparent"), alt.value(COLOURS[0]))
+        return {"stroke": alt.value(COLOURS[0]), "fill": fill, "shape": alt.value(SHAPES[0])}
+    order = [*WORDS.values(), UNTOLD]
+    colours = alt.Scale(domain=told, range=[COLOURS[order.index(one)] for one in told])
+    shapes = alt.Scale(domain=told, range=[SHAPES[order.index(one)] for one in told])
+    legend = alt.Legend(orient="top", title=None)
+    return {
+        "stroke": alt.Stroke("deployment:N", scale=colours, legend=legend),
+        "fill": alt.condition(
+            "datum.hollow", alt.value("transparent"), alt.Fill("deployment:N", scale=colours, legend=legend)
+        ),
+        "shape": alt.Shape("deployment:N", scale=shapes, legend=legend),
+    }
 
 
 def below(names: Sequence[str]) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from typing import Any
 
 import altair as alt
 
+from reports.answers.deployment import kinds, said
 from reports.answers.rank_words import place
 from reports.answers.rows import Row
 from reports.figures.axes import points_axis
-from reports.figures.deployment import encoded, kinds, said
 from reports.figures.figure import Figure
-from reports.figures.marks import chart, faded, finished, layered, picked, whisker
+from reports.figures.marks import by_deployment, chart, faded, finished, layered, picked, whisker
 from reports.figures.names import accuracy_of, drawable, listed
 from reports.figures.spans import NO_INTERVAL, OTHER_QUESTIONS, SIZES, hundred, mean_span, sizes, spread
 from reports.figures.theme import COLOURS
@@ -77,7 +77,7 @@ def _means(data: Sequence[dict[str, Any]], summary: Summary) -> alt.LayerChart:
         .mark_rule(strokeWidth=5, opacity=0.55, color=COLOURS[5])
         .encode(x=alt.X("sd_low:Q"), x2="sd_high"),
     ]
-    dots = base.mark_point(size=58, strokeWidth=1.6, tooltip=TOOLTIP).encode(x=x, **encoded(told_apart))
+    dots = base.mark_point(size=58, strokeWidth=1.6, tooltip=TOOLTIP).encode(x=x, **by_deployment(told_apart))
     if told_apart:
         choice = picked("by_deployment", "deployment")
         dots = dots.encode(opacity=faded(choice)).add_params(choice)

@@ -6,13 +6,13 @@ from typing import Any
 
 import altair as alt
 
+from reports.answers.deployment import kinds, said
 from reports.answers.rows import Row
 from reports.answers.speeds import speeds, tasks_timed
 from reports.figures.axes import Axis, points_axis, speed_axis
-from reports.figures.deployment import encoded, kinds, said
 from reports.figures.figure import Figure
 from reports.figures.labels import Box, Point, beside
-from reports.figures.marks import chart, faded, finished, layered, picked, whisker
+from reports.figures.marks import by_deployment, chart, faded, finished, layered, picked, whisker
 from reports.figures.names import accuracy_of, drawable
 from reports.figures.spans import NO_INTERVAL, OTHER_QUESTIONS, SIZES, asked, hundred, mean_span, sizes
 from reports.figures.tips import TOOLTIP, with_tips
@@ -116,7 +116,7 @@ def _layers(
         whisker(base, "slowest", "fastest", horizontal=True, faint=0.4),
     ]
     told_apart = kinds(summary.rows)
-    dots = base.mark_point(size=70, strokeWidth=1.8, filled=False, tooltip=TOOLTIP).encode(**encoded(told_apart))
+    dots = base.mark_point(size=70, strokeWidth=1.8, filled=False, tooltip=TOOLTIP).encode(**by_deployment(told_apart))
     names = _names(named)
     if told_apart:
         choice = picked("by_deployment", "deployment")

@@ -103,7 +103,7 @@ def _speeds_of_drafts(found: Sequence[Change]) -> str:
         return f"{counted(len(found), 'draft')} of unknown speed"
     each = [f"{times(value)} ({subject})" for subject, value in quickest.items()]
     by = ", each with its fastest draft" if len(quickest) < len(found) else ""
-    return f"A draft changed the speed to {listed(each)}{by}"
+    return f"A draft changed the speed of answering to {listed(each)}{by}"
 
 
 def _answers_of_drafts(evidence: Evidence, found: Sequence[Change], same: Sequence[Change]) -> str:
@@ -137,7 +137,7 @@ def _cost(evidence: Evidence, change: Change) -> str:
 
 def _times(evidence: Evidence, speed: Ratio) -> str:
     said = "; ".join(evidence.of_ratio(speed))
-    return f"{times(speed.value)} the speed{f' ({said})' if said else ''}"
+    return f"{times(speed.value)} the speed of answering{f' ({said})' if said else ''}"
 
 
 def _gain(evidence: Evidence, change: Change) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from reports.answers.deployment import API, BOTH, LOCAL
 from reports.answers.run_rows import RunRow
 from reports.published.standings import Entry
 from reports.published.studies import PublishedRun, Study
@@ -60,10 +61,10 @@ def described(study: Study, entry: Entry) -> dict[str, Any]:
 def deployment(run: PublishedRun) -> str | None:
     """Say local where a GPU is named; both where weights are open but were asked through somebody's API; else API."""
     if run.gpu is not None:
-        return "local"
+        return LOCAL
     if run.served_by is None:
         return None
-    return "API" if run.weights is None else "both"
+    return API if run.weights is None else BOTH
 
 
 def memory_of(runs: Sequence[PublishedRun]) -> int | None:

@@ -40,7 +40,7 @@ class LimitRow:
 
 def limit_rows(rows: Sequence[Row], heard: Heard) -> tuple[LimitRow, ...]:
     """Combinations that were asked at several limits, and all others of which an answer was cut off."""
-    several = groups(rows, "max_tokens", heard.pooled)
+    several = groups(rows, ("max_tokens",), heard.pooled)
     alone = [[row] for row in rows if not any(row in group for group in several)]
     found: list[LimitRow] = []
     for group in [*several, *alone]:

@@ -6,6 +6,7 @@ from typing import Any
 from reports.observations.observation import Observation
 from reports.quants.early_warnings import EarlyWarning
 from reports.quants.rows import QuantRow
+from reports.quants.siblings import quant_name
 from reports.wording.sentences import listed, times_reach
 from reports.wording.words import figure, percent
 
@@ -39,6 +40,8 @@ def _known(row: QuantRow) -> list[str]:
     found = []
     if row.weight_bytes is not None:
         found.append("its weights are as large")
+    if row.cache_tokens is not None:
+        found.append("its KV cache holds no more tokens")
     if row.memory is not None:
         found.append("it needs as much memory")
     if row.speed is not None and row.speed.low is not None and row.speed.high is not None:
@@ -48,7 +51,7 @@ def _known(row: QuantRow) -> list[str]:
 
 
 def _name(row: QuantRow) -> str:
-    return f"{row.labels.get('model', '')} {row.labels.get('quantization', '')}".strip()
+    return f"{row.labels.get('model', '')} {quant_name(row.labels)}".strip()
 
 
 def _distance(found: EarlyWarning) -> str:

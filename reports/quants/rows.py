@@ -11,6 +11,7 @@ from reports.answers.run_rows import RunRow
 from reports.answers.speeds import Ratio, ratio
 from reports.ledger import RecordedEngine
 from reports.quants.early_warnings import EarlyWarning, early_warnings
+from reports.quants.gates import gate_outcomes
 from reports.quants.siblings import (
     Interval,
     difference,
@@ -21,6 +22,7 @@ from reports.quants.siblings import (
     shared_tasks,
     tokens_an_answer,
 )
+from thresholds.quantized import is_quantized, kv_cache_is
 from thresholds.recovery import Recovery, recovery
 from thresholds.speed import OUTPUT_TOKENS_PER_SECOND, TIME_TO_FIRST_TOKEN
 from thresholds.statistics.ranks import Rank
@@ -44,7 +46,7 @@ class TaskRecovery:
 
 @dataclass(frozen=True, slots=True)
 class QuantRow:
-    """One of the combinations that differ in their quantization only. Shares of 1, bytes; None is unknown.
+    """One of the combinations that differ in the quantization of weights or KV cache only. Shares of 1, bytes.
 
     Attributes:
         base: The combination that it is held against, the one with the most bits; None for that itself.
@@ -54,8 +56,10 @@ class QuantRow:
         rank: By score among them, and from which it cannot be told apart.
         speed: Output tokens/s beside the base: under load, measured in turns; else while answering.
         first_token: Time to first token beside the base, under load.
-        gains: What it has less or more of than its base: "weights", "memory", "speed", "first token"; what has an
-            interval only where that excludes no gain. None for the base.
+        cache_tokens: For how many tokens its KV cache has room, as the engine says.
+        gains: What it has less or more of than its base: "weights", "KV cache", "memory", "speed", "first token"; what
+            has an interval only where that excludes no gain. None for the base.
+        outcomes: Of the gates that hold it against its base; None for the base.
     """
 
     combination: str
@@ -64,6 +68,7 @@ class QuantRow:
     bits: float | None
     bits_measured: bool
     weight_bytes: int | None
+    cache_tokens: int | None
     memory: int | None
     score: Interval
     recovery: Recovery | None
@@ -75,6 +80,7 @@ class QuantRow:
     first_token: Interval | None
     warning: EarlyWarning | None
     gains: tuple[str, ...] | None
+    outcomes: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -103,8 +109,10 @@ class Heard:
 def quant_rows(rows: Iterable[Row], heard: Heard) -> tuple[QuantRow, ...]:
     """The rows of all models of which there are several quants, by model, those with the most bits first."""
     found: list[QuantRow] = []
-    for group in groups(rows, "quantization", heard.pooled):
-        ordered = sorted(group, key=lambda row: -(_bits(row, heard)[0] or 0.0))
+    for group in groups(rows, ("quantization", "kv_cache"), heard.pooled):
+        if not any(is_quantized(row.labels) for row in group):
+            continue
+        ordered = sorted(group, key=lambda row: (-(_bits(row, heard)[0] or 0.0), kv_cache_is(row.labels)))
         places = ranked(heard.by_task, ordered)
         warnings = early_warnings(ordered, heard.verdicts)
         base, *others = ordered
@@ -122,6 +130,7 @@ def _base_row(row: Row, heard: Heard, place: Rank | None) -> QuantRow:
         bits=measured[0],
         bits_measured=measured[1],
         weight_bytes=size,
+        cache_tokens=_cache_tokens(row, heard.engines),
         memory=_memory(_of_a_draft(heard.of(row), _drafts(heard.of(row)))),
         score=interval_of(score(row, shared_tasks(row))),
         recovery=None,
@@ -141,6 +150,7 @@ def _row(row: Row, base: Row, heard: Heard, place: Rank | None, warning: EarlyWa
     tasks = shared_tasks(base, row)
     before, after = _alike(heard.of(base), heard.of(row))
     memory = _memory(after)
+    cache_tokens, before_tokens = (_cache_tokens(one, heard.engines) for one in (row, base))
     speed, under_load = _speed(row, base, heard.verdicts, ratio(before, after))
     first_token = _under_load(row, base, heard.verdicts, TIME_TO_FIRST_TOKEN.name, TOLD_LATENCY)
     return QuantRow(
@@ -150,6 +160,7 @@ def _row(row: Row, base: Row, heard: Heard, place: Rank | None, warning: EarlyWa
         bits=measured[0],
         bits_measured=measured[1],
         weight_bytes=size,
+        cache_tokens=cache_tokens,
         memory=memory,
         score=interval_of(score(row, tasks or shared_tasks(row))),
         recovery=_recovery(row, base, heard.by_task, tasks),
@@ -160,9 +171,11 @@ def _row(row: Row, base: Row, heard: Heard, place: Rank | None, warning: EarlyWa
         speed_under_load=under_load,
         first_token=first_token,
         warning=warning,
+        outcomes=gate_outcomes(row.combination, heard.verdicts),
         gains=_gains(
             {
                 "weights": (size, _checkpoint(base, heard.engines).get("bytes")),
+                "KV cache": (before_tokens, cache_tokens),  # the more tokens have room, the less each takes
                 "memory": (memory, _memory(before)),
             },
             speed,
@@ -187,6 +200,12 @@ def _checkpoint(row: Row, engines: Iterable[RecordedEngine]) -> Mapping[str, Any
     """What was measured of its weights."""
     told = [one.description.get("checkpoint") for one in engines if one.combination == row.combination]
     return next((one for one in reversed(told) if isinstance(one, Mapping)), {})
+
+
+def _cache_tokens(row: Row, engines: Iterable[RecordedEngine]) -> int | None:
+    told = [one.description.get("loaded") for one in engines if one.combination == row.combination]
+    known = [one["kv_cache_tokens"] for one in told if isinstance(one, Mapping) and one.get("kv_cache_tokens")]
+    return int(known[-1]) if known else None
 
 
 def _bits(row: Row, heard: Heard) -> tuple[float | None, bool]:

@@ -4,10 +4,12 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 from reports.answers.differences import Differences, of_two
 from reports.answers.rows import Row
 from reports.answers.run_rows import RunRow
+from reports.wording.layout import UNKNOWN
 from thresholds.evidence import CONFIDENCE
 from thresholds.recovery import Score
 from thresholds.statistics.means import two_sided
@@ -26,18 +28,25 @@ class Interval:
     high: float | None
 
 
-def groups(rows: Iterable[Row], setting: str, pooled: Collection[str] = ()) -> list[list[Row]]:
-    """Rows with a score that differ in this setting only, two or more each.
+def groups(rows: Iterable[Row], settings: Sequence[str], pooled: Collection[str] = ()) -> list[list[Row]]:
+    """Rows with a score that differ in these settings only, two or more each.
 
     Args:
         pooled: Labels that may differ too, as a study pools them.
     """
     found: dict[tuple[tuple[str, str], ...], list[Row]] = {}
     for row in rows:
-        rest = {name: str(value) for name, value in row.labels.items() if name not in (setting, *NAMES, *pooled)}
+        rest = {name: str(value) for name, value in row.labels.items() if name not in (*settings, *NAMES, *pooled)}
         if row.mean is not None:
             found.setdefault(tuple(sorted(rest.items())), []).append(row)
-    return [group for group in found.values() if len({str(row.labels.get(setting)) for row in group}) > 1]
+    kinds = [{tuple(str(row.labels.get(name)) for name in settings) for row in group} for group in found.values()]
+    return [group for group, known in zip(found.values(), kinds, strict=True) if len(known) > 1]
+
+
+def quant_name(labels: Mapping[str, Any]) -> str:
+    """Its quantization and, where it is not the engine's own, its KV cache: `w8a8`, `none kv_fp8`."""
+    cache = labels.get("kv_cache")
+    return f"{labels.get('quantization') or UNKNOWN}{'' if cache in (None, 'auto') else f' kv_{cache}'}"
 
 
 def shared_tasks(*rows: Row) -> list[str]:

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reports.answers.rank_words import place
+from reports.quants.gates import said_outcomes
 from reports.quants.limits import LimitRow
 from reports.quants.rows import QuantRow, TaskRecovery
-from reports.quants.siblings import Interval
+from reports.quants.siblings import Interval, quant_name
 from reports.wording.layout import TEXT, UNKNOWN, Column, Table
-from reports.wording.words import GIBIBYTE, figure, percent, points, signed_points, task_names
+from reports.wording.words import GIBIBYTE, count, figure, percent, points, signed_points, task_names
 from thresholds.recovery import Recovery
 from thresholds.statistics.ranks import Rank
 
@@ -26,11 +27,12 @@ def quants_table(rows: Sequence[QuantRow]) -> Table:
     columns = [
         *([Column("model", TEXT)] if many else []),
         Column("quantization", TEXT),
-        *map(Column, ("bits/weight", "weights GiB", "memory GiB", "score", "recovery", "95% interval")),
+        *map(Column, ("bits/weight", "weights GiB", "cache tokens", "memory GiB", "score", "recovery", "95% interval")),
         Column("rank"),
         Column("tied with", TEXT),
         *map(Column, ("KLD nats", "same top token", "tokens/answer", "tokens/s", "TTFT")),
         Column("gains", TEXT),
+        Column("verdict", TEXT),
     ]
     names = {row.combination: _quantization(row) for row in rows}
     mixed = any(row.speed_under_load for row in rows)
@@ -132,6 +134,7 @@ def _cells(row: QuantRow, names: Mapping[str, str], *, mixed: bool) -> list[str]
         _quantization(row),
         _bits(row),
         _gibibytes(row.weight_bytes),
+        count(row.cache_tokens),
         _gibibytes(row.memory),
         points(row.score.value),
         *_recovery(row.recovery),
@@ -141,6 +144,7 @@ def _cells(row: QuantRow, names: Mapping[str, str], *, mixed: bool) -> list[str]
         _ratio(row.speed) + (ANSWERING if row.speed is not None and not row.speed_under_load and mixed else ""),
         _ratio(row.first_token),
         _gains(row),
+        said_outcomes(row.outcomes or {}) or UNKNOWN,
     ]
 
 
@@ -188,7 +192,7 @@ def _bits(row: QuantRow) -> str:
 
 
 def _quantization(row: QuantRow) -> str:
-    return str(row.labels.get("quantization") or UNKNOWN)
+    return quant_name(row.labels)
 
 
 def _gibibytes(size: int | None) -> str:
