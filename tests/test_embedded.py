@@ -27,6 +27,7 @@ def test_the_variants_are_those_that_matrices_may_name() -> None:
         "draft",
         "damaged",
         "resaved",
+        "exl2",
     ]
     assert [variant.rpartition("/")[2] for variant in DEFAULT] == ["bf16", "w8a8"]
 
