@@ -192,3 +192,17 @@ def test_another_version_in_the_middle_of_a_session_is_not_measured(
 
     assert heard.code == 1
     assert heard.verdict(task="embedded_gsm8k")["reason"] == "model_changed"
+
+
+def test_what_a_worker_of_xdist_refuses_is_told_in_one_line(
+    weighbridge: Weighbridge, solve: Callable[[str], str]
+) -> None:
+    with Provider(solve) as provider:
+        heard = asks(
+            weighbridge, provider, "-p", "xdist", "-n", "1", "--max-cost", "1", prices={"input": 1.0, "output": 1.0}
+        )
+
+    assert heard.code != 0
+    assert "--max-cost" in heard.output
+    assert "INTERNALERROR" not in heard.output
+    assert not provider.asked

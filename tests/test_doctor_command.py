@@ -43,7 +43,8 @@ def test_the_thresholds_of_this_repository_are_fit() -> None:
     rows = json.loads(done.stdout)["rows"]
     embedded = [row for row in rows if row["labels"]["model"] == "smollm2-135m-instruct"]
     published = [row for row in rows if row["labels"]["model"] != "smollm2-135m-instruct"]
-    assert (len(embedded), len(published)) == (38, 30 + 15)
+    assert len(embedded) >= 38
+    assert len(published) == 30 + 15
     assert max(row["red"] for row in embedded) <= 0.01
     assert max(row["red"] or 0.0 for row in published) <= 0.01
 

@@ -20,6 +20,7 @@ from fixtures.dry_run.estimate import duration
 from fixtures.dry_run.plugin import pytest_runtestloop, sized
 from fixtures.dry_run.room import Room, room
 from fixtures.evaluate.extent import Extent
+from fixtures.fit.machine import Memory
 
 ROOT = Path(__file__).parents[1]
 ENDPOINT = {"url": "http://127.0.0.1:9/v1", "key_variable": "NO_SUCH_KEY"}
@@ -212,3 +213,16 @@ def test_what_a_plugin_places_is_not_held_against_this_machine(tmp_path: Path) -
 
     assert room(huge).verdict != "fits"
     assert room(huge, here=False) == Room("elsewhere", "weights 2,000,000.0 GB; a plugin decides where it runs")
+
+
+def test_a_cache_of_unknown_size_is_not_said_to_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "m.yaml"
+    shape = "{parameters: 1000, layers: 2, kv_heads: 2, head_dim: 2}"
+    path.write_text(
+        f"models: {{tiny: {{weights: {{none: org/tiny}}, shape: {shape}}}}}\n"
+        "tasks: [gsm8k]\ncombinations: [{model: tiny, engine: vllm, max_model_len: 8}, {model: tiny, engine: vllm}]\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setattr("fixtures.dry_run.room.memory", lambda _: Memory(10**9, "this machine has"))
+
+    assert [room(one).verdict for one in matrix.load(path).combinations] == ["fits", "what is known of it fits"]

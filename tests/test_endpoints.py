@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_engine import FakeEngine, Script
 from fake_provider import OPENAI, Provider
 
 from fixtures import matrix
@@ -14,6 +15,7 @@ from fixtures.endpoints.spending import Payment
 from fixtures.engines.openai_api import call, headers
 from fixtures.engines.remote import RemoteEngine
 from fixtures.evaluate.client import Answer, Call, Exchange
+from fixtures.pool import DEFAULT_CONTEXT, _context
 from fixtures.protocols import Endpoint, EngineFailed, Lease
 from thresholds.measurement import NotMeasured
 from thresholds.strict_yaml import InvalidFile
@@ -72,6 +74,13 @@ def test_what_the_matrix_says_stands_before_the_preset(tmp_path: Path) -> None:
     settings = load(tmp_path, f"preset: openai\nurl: https://proxy.example/v1\nkey_variable: {KEY}").settings
 
     assert (settings.url, settings.key_variable) == ("https://proxy.example/v1", KEY)
+
+
+def test_a_password_in_a_url_is_refused_before_a_report_could_show_it(tmp_path: Path) -> None:
+    with pytest.raises(InvalidFile, match="key_variable") as refused:
+        load(tmp_path, "url: https://somebody:secret@proxy.example/v1")
+
+    assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -228,3 +237,21 @@ def test_a_proof_that_the_budget_does_not_allow_is_not_sent() -> None:
             call(endpoint, "chat/completions", ASKED)
 
     assert (caught.value.reason, provider.asked) == ("budget", [])
+
+
+@pytest.mark.parametrize(
+    ("block", "told", "length"),
+    [
+        ("max_model_len: 700", 512, 700),
+        ("chat: false", 512, 512),
+        ("chat: false", None, DEFAULT_CONTEXT),
+        ("preset: anthropic", 512, DEFAULT_CONTEXT),
+    ],
+)
+def test_a_context_is_as_long_as_the_matrix_says_else_as_the_endpoint_tells(
+    tmp_path: Path, block: str, told: int | None, length: int
+) -> None:
+    with FakeEngine(Script(context=told)) as fake:  # type: ignore[arg-type]
+        combination = load(tmp_path, f"{block}\nurl: {fake.url}")
+
+        assert _context(combination, Endpoint(fake.url, "tiny")) == length

@@ -105,11 +105,15 @@ def test_a_config_that_it_understands_is_left_alone(tmp_path: Path, cache: Path)
             {"rope_theta": 5e5, "rope_scaling": {"rope_type": "llama3", "factor": 8.0}},
         ),
         (
+            {"rope_theta": 5e5, "type": "yarn", "rope_type": "yarn", "factor": 4.0},
+            {"rope_theta": 5e5, "rope_scaling": {"rope_type": "yarn", "factor": 4.0}},
+        ),
+        (
             {"full_attention": {"rope_theta": 1e6, "rope_type": "default"}, "sliding_attention": {"rope_theta": 1e4}},
             {"rope_theta": 1e6},
         ),
     ],
-    ids=["base alone", "scaled", "by kind of layer"],
+    ids=["base alone", "scaled", "named twice", "by kind of layer"],
 )
 def test_positions_are_told_where_it_looks_for_them(
     tmp_path: Path, rope: dict[str, Any], added: dict[str, Any]

@@ -232,6 +232,20 @@ def test_it_starts_proves_its_draft_and_leaves_nothing_behind(
     assert engine.failure() is not None
 
 
+@pytest.mark.usefixtures("installed")
+def test_only_who_has_the_key_of_the_matrix_may_ask_it(
+    build: Build, start: Callable[[Combination], Exllamav2Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOY_KEY", "sk-toy-secret")
+    command = start(build(key_variable="TOY_KEY")).describe()["command"]
+
+    url = f"http://127.0.0.1:{dict(itertools.pairwise(command))['--port']}/v1"
+    assert first_answer(Endpoint(url, "tiny", "TOY_KEY"), chat=False)
+    with pytest.raises(EngineFailed, match="answered 401"):
+        first_answer(Endpoint(url, "tiny"), chat=False)
+    assert "sk-toy-secret" not in " ".join(command)
+
+
 def test_another_server_on_its_port_is_no_engine(build: Build, fake_engine: FakeEngine, tmp_path: Path) -> None:
     with pytest.raises(EngineFailed) as caught:
         Exllamav2Engine(build(), tmp_path)._prove(Endpoint(fake_engine.url, "tiny"))

@@ -245,6 +245,18 @@ def test_log_probabilities_of_an_earlier_check_are_not_told_again(tmp_path: Path
     assert not told(plan.LEFT_OUT)
 
 
+def test_a_ceiling_that_does_not_hold_is_red_and_the_engine_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = f"open({str(tmp_path / 'log_probabilities.json')!r}, 'w').close()"
+    program = f"print('bf16: 0.1, ceiling 0.02: {plan.ABOVE}'); print('exl2: 0.3'); {written}; raise SystemExit(1)"
+
+    found = checked(monkeypatch, {"log_probabilities": [program]}, "log_probabilities", out=tmp_path)
+
+    assert found["log_probabilities"].state == plan.RED
+    assert found["log_probabilities"].said.startswith("bf16")
+
+
 def test_what_an_earlier_check_left_is_gone_before_a_part_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     left = [tmp_path / "log_probabilities.json", tmp_path / "accuracy" / "report.md"]
     left[1].parent.mkdir()

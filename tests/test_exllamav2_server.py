@@ -190,6 +190,7 @@ def test_a_chat_without_a_limit_may_fill_the_context(toy: ToyEngine) -> None:
         ({"prompt": [65] * 1000, "max_tokens": 25}, "1000 tokens of prompt and 25 of answer are more than the context"),
         ({"prompt": []}, "prompt"),
         ({"prompt": ""}, "the prompt holds no token"),
+        ({"prompt": "\ud800"}, "the prompt holds half a surrogate pair"),
         ({"prompt": [257]}, "token 257 is not one of the model's 257"),
         ({"prompt": "a", "max_tokens": 0}, "max_tokens must be at least 1"),
         ({"prompt": "a", "top_p": 0}, "top_p"),

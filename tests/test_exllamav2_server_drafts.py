@@ -56,13 +56,13 @@ def test_a_draft_does_not_change_what_is_refused(plain: ToyEngine, drafting: Toy
 
 def test_a_prompt_too_short_for_the_draft_is_refused_and_the_engine_lives(drafting: ToyEngine) -> None:
     for length in (1, 2):
-        status, body = drafting.status(prompt=ASKED["prompt"][:length], max_tokens=3)
+        status, body = drafting.status(**{**ASKED, "prompt": ASKED["prompt"][:length]}, max_tokens=3)
         if drafting.served()[0]["properties"]["draft"] == "ngram":
             assert (status, f"this one has {length}" in body["error"]["message"]) == (400, True)
         else:
             assert status == 200
 
-    assert drafting.status(prompt=ASKED["prompt"][:3], max_tokens=3)[0] == 200
+    assert drafting.status(**{**ASKED, "prompt": ASKED["prompt"][:3]}, max_tokens=3)[0] == 200
 
 
 def test_each_event_is_one_step_and_says_how_many_tokens_it_brought(drafting: ToyEngine) -> None:

@@ -102,7 +102,11 @@ def test_a_draft_is_needed_too(build: Build) -> None:
         ({"shape": LARGE}, {"engine_arguments": ["--quantization=fp8"]}, "engine_arguments has --quantization"),
         ({"shape": LARGE}, {"engine_arguments": ["--max_model_len", "8"]}, "engine_arguments has --max-model-len"),
         ({"shape": LARGE}, {"engine_arguments": ["--hf-overrides.n", "8"]}, "engine_arguments has --hf-overrides"),
-        ({"shape": LARGE}, {"engine_arguments": ["--offload-group-size", "8"]}, "engine_arguments has --offload-group-size"),
+        (
+            {"shape": LARGE},
+            {"engine_arguments": ["--offload-group-size", "8"]},
+            "engine_arguments has --offload-group-size",
+        ),
     ],
 )
 def test_what_cannot_be_reckoned_is_not_judged(
@@ -141,7 +145,9 @@ def test_of_a_draft_the_revision_counts_that_it_is_loaded_in(
     build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folders = {None: checkpoint(tmp_path / "main"), "8.0bpw": checkpoint(tmp_path / "8.0bpw", plain(layers=1))}
-    monkeypatch.setattr(files, "snapshot", lambda source, revision=None: folders[revision] if "small" in source else None)
+    monkeypatch.setattr(
+        files, "snapshot", lambda source, revision=None: folders[revision] if "small" in source else None
+    )
     small = {"weights": "org/small", "options": {"revision": "8.0bpw"}}
 
     named, usual = (

@@ -147,20 +147,20 @@ def test_what_drips_ends_with_its_time_however_often_a_byte_comes(way: Way, name
     with RawServer(getattr(hostile, name)) as server:
         told = way(server.url)
 
-    assert time.perf_counter() - started < LIMIT * (client.PATIENCE + 2)
+    assert time.perf_counter() - started < LIMIT * (client.PATIENCE + 2) + 3  # it would take half an hour
     assert f"no answer within {LIMIT} s" in told or "timeout_" in told or "endless_headers" in told or way is page
 
 
 @pytest.mark.parametrize("way", [proof, evaluation])
 def test_what_a_few_bytes_unpack_to_is_not_unpacked(way: Way) -> None:
     with RawServer(hostile.BOMB) as server:
-        assert "no JSON" in way(server.url)
+        assert "no JSON" in way(server.url, 5)
 
 
 @pytest.mark.parametrize("way", [proof, evaluation])
 def test_an_answer_that_is_nested_too_deeply_is_no_json(way: Way) -> None:
     with RawServer(hostile.DEEP) as server:
-        assert "no JSON" in way(server.url)
+        assert "no JSON" in way(server.url, 5)
 
 
 @each_way

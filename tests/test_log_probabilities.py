@@ -127,3 +127,22 @@ def test_an_endpoint_that_does_not_answer_is_one_line(
 
     assert check.main(words) == 1
     assert capsys.readouterr().err.strip().startswith("unreachable: http://127.0.0.1:1/v1/models did not answer")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--endpoint", "http://127.0.0.1:1/v1", "--key-variable", "NO_SUCH"], "missing_key: --key-variable: the env"),
+        (["--endpoint", "http://127.0.0.1:1/v1"], "unreachable: http://127.0.0.1:1/v1/models did not answer"),
+        (["--combination", "smollm"], "no_combination: no combination matches --combination 'smollm'; there are: "),
+    ],
+    ids=["no key", "no endpoint", "no combination"],
+)
+def test_a_mistake_shows_before_transformers_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    monkeypatch.setattr(log_probabilities, "computed", lambda _: pytest.fail("the reference was computed"))
+
+    assert log_probabilities.main([*words, "--out", str(tmp_path), "--reference", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith(said)
+    assert list(tmp_path.iterdir()) == []

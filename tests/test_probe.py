@@ -10,10 +10,11 @@ from fake_defects import DEFECTS
 from fake_engine import FakeEngine, Script
 from fake_provider import OPENAI, Provider
 
+from fixtures.endpoints.dialect import Dialect
 from fixtures.evaluate.tokens import Tokens
-from fixtures.probe import answers, asking, streams
+from fixtures.probe import answers, asking, conformance, streams
 from fixtures.probe.asking import CHAT, COMPLETIONS, ENOUGH, Answer, NoAnswer, Subject
-from fixtures.probe.conformance import Known, probe
+from fixtures.probe.conformance import Known, context_length, probe
 from fixtures.probe.conformance import found as shown
 from fixtures.probe.finding import ALL, ANSWERS, LOADS, LOG_LIKELIHOODS, Finding, Status, in_the_way
 from fixtures.probe.prompts import echo, same_at_first
@@ -226,6 +227,35 @@ def test_an_answer_that_is_too_short_as_far_as_can_be_seen_is_not_said_to_be_who
         Status.UNKNOWN,
         "its answer was cut, as far as can be seen, after 11 of 12 tokens",
     )
+
+
+def test_what_is_left_out_of_every_request_is_absent_and_no_defect(monkeypatch: pytest.MonkeyPatch) -> None:
+    on = looked_at(monkeypatch, Answer("as is", "length", {}))
+    on.endpoint = Endpoint("http://127.0.0.1:9/v1", "tiny", dialect=Dialect(dropped=("stop", "seed")))
+
+    told = [answers.stop(on), answers.seed(on)]
+
+    assert [(one.status, one.needed_by) for one in told] == [(Status.ABSENT, (ANSWERS,)), (Status.ABSENT, ())]
+    assert {one.said for one in told} == {"left out of every request, by its preset or by `leave_out`"}
+
+
+@pytest.mark.parametrize(
+    ("model", "length"),
+    [
+        ({"max_model_len": 4096, "context_length": 8192}, 4096),
+        ({"context_length": 8192}, 8192),
+        ({"meta": {"n_ctx": 1024}}, 1024),
+        ({"max_model_len": True}, None),
+        ({"max_model_len": "long", "meta": [1]}, None),
+        ({"id": "other", "max_model_len": 4096}, None),
+    ],
+)
+def test_a_context_length_is_told_under_several_names(
+    monkeypatch: pytest.MonkeyPatch, model: dict[str, Any], length: int | None
+) -> None:
+    monkeypatch.setattr(conformance, "call", lambda *_: {"data": [{"id": "tiny", **model}]})
+
+    assert context_length(Endpoint("http://127.0.0.1:9/v1", "tiny")) == length
 
 
 def test_a_long_prompt_that_nobody_counted_may_have_been_taken_whole(known: Known) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from fake_engine import FakeEngine, Script
 
+from fixtures.endpoints.pace import Pace
 from fixtures.probe import asking
 from fixtures.probe.__main__ import main
 
@@ -50,6 +51,22 @@ def test_the_same_as_json_by_a_combination(
     assert code == 0
     assert {row["route"] for row in told} == {"completions", "chat/completions"}
     assert {row["status"] for row in told if row["route"] == "completions"} == {"ok"}
+
+
+def test_a_combination_is_probed_within_its_limits(
+    tmp_path: Path, tiny_tokenizer: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    booked: list[int | None] = []
+    monkeypatch.setattr(Pace, "book", lambda self, _: booked.append(self.limits.requests_per_minute) or 0.0)
+    with FakeEngine(Script(context=512)) as fake:
+        matrix = tmp_path / "matrix.yaml"
+        text = MATRIX.format(tokenizer=tiny_tokenizer, url=fake.url).replace(
+            "url:", "limits: {requests_per_minute: 500}, url:"
+        )
+        matrix.write_text(text, encoding="utf-8")
+        code = main(["tiny-remote-unquantized", "--matrix", str(matrix)])
+
+    assert (code, set(booked)) == (0, {500}), capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """YAML files that are read strictly: every mistake is one line with file and line, and what to write instead."""
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +12,8 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 Schema = TypeVar("Schema", bound=BaseModel)
+_PASSWORD = re.compile(r"//[^/@\s]+@")
+"""User and password in a URL, which an error must not repeat."""
 
 
 class InvalidFile(ValueError):
@@ -106,7 +109,8 @@ def _explain(error: Any, schema: type[BaseModel]) -> str:
     given = error["input"]
     if path and path[-1].isdigit():  # a row of a list has no name; its keys do not fit together
         return str(said)
-    short = "" if isinstance(given, CommentedMap | CommentedSeq) else f" (got {given!r})"
+    plain = _PASSWORD.sub("//***@", repr(given))
+    short = "" if isinstance(given, CommentedMap | CommentedSeq) else f" (got {plain})"
     return f"{name}: {said[0].lower()}{said[1:]}{short}"
 
 

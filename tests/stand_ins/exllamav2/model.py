@@ -145,6 +145,7 @@ def _row(window: tuple[int, ...], vocabulary: int, end: int | None, errs: int) -
     draw = torch.Generator().manual_seed(digest >> 2)
     logits = torch.full((-(-vocabulary // 32) * 32,), -65504.0)
     logits[:vocabulary] = torch.randn(vocabulary, generator=draw) - 4
+    logits[POISON] = -65504.0  # never drawn, or a load without a seed would now and then kill the engine
     letters = digest + (1 if digest // 7 % 100 < errs else 0)
     logits[list(ALPHABET)] += 5
     logits[ALPHABET[letters % len(ALPHABET)]] += 3
