@@ -255,7 +255,7 @@ def test_a_server_that_takes_some_connections_only_leaves_none_of_them_open() ->
         closed.set()
 
     closed = threading.Event()
-    with RawServer(talk, backlog=1) as server, pytest.raises(OSError, match="refused|reset"):
+    with RawServer(talk, backlog=1) as server, pytest.raises(OSError, match=r"refused|reset"):
         drive(Endpoint(server.url, "tiny"), plan_of(workload(streams=200, requests=200)))
 
     assert closed.wait(5)
