@@ -315,6 +315,29 @@ def test_an_empty_folder_has_no_rows(tmp_path: Path) -> None:
     assert Catalogue.load(tmp_path).rows == {}
 
 
+def test_only_the_files_that_speak_of_the_models_are_read_when_these_are_named(tmp_path: Path) -> None:
+    file_of(tmp_path, f"task: gsm8k, {ORIGIN}")
+    (tmp_path / "large.yaml").write_text("model: large\naccuracy: [", encoding="utf-8")
+
+    assert [row.row["model"] for row in Catalogue.load(tmp_path, {"smol"}).rows.values()] == ["smol"]
+
+
+@pytest.mark.parametrize("named", ["large.yaml", "smol.yaml"])
+def test_a_file_that_is_named_wrongly_but_speaks_of_the_model_is_refused(named: str, tmp_path: Path) -> None:
+    other = "smol" if named == "large.yaml" else "large"
+    (tmp_path / named).write_text(f"model: {other}\n", encoding="utf-8")
+
+    with pytest.raises(InvalidFile, match=rf"model is '{other}', but the file is named {named}"):
+        Catalogue.load(tmp_path, {"smol"})
+
+
+def test_a_file_that_cannot_be_opened_is_refused_whatever_models_are_named(tmp_path: Path) -> None:
+    (tmp_path / "smol.yaml").mkdir()
+
+    with pytest.raises(InvalidFile, match=r"smol\.yaml: cannot be read"):
+        Catalogue.load(tmp_path, {"other"})
+
+
 def test_nothing_near_lists_all_that_is_known() -> None:
     assert did_you_mean("zzz", ["beta", "alpha"]) == "; known: alpha, beta"
 

@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -150,32 +151,35 @@ def test_our_fixtures_are_those_of_the_checkout_and_not_of_a_package_of_that_nam
     assert Path(fixtures.__file__).resolve() == ROOT / "fixtures" / "__init__.py"
 
 
+class Collected(NamedTuple):
+    """What `pytest suites/ --collect-only` found and imported, and the seconds of the processor that it took."""
+
+    tests: list[str]
+    modules: set[str]
+    seconds: float
+
+
 @pytest.fixture(scope="module")
-def collected(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], set[str], float]:
-    """The tests of suites/, the modules that were imported to collect them, and the seconds that it took."""
+def collected(tmp_path_factory: pytest.TempPathFactory) -> list[Collected]:
+    """Three of them one after the other; all but the first find compiled modules, as a user's second call does."""
     folder = tmp_path_factory.mktemp("probe")
     (folder / "module_probe.py").write_text(PROBE, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "suites/", "--collect-only", "-q", "-p", "module_probe"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env={**environment, "PYTHONPATH": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    environment |= {"PYTHONPATH": str(folder), "PYTHONPYCACHEPREFIX": str(folder), "PYTHONDONTWRITEBYTECODE": ""}
+    return [collect(environment) for _ in range(3)]
+
+
+def collect(environment: dict[str, str]) -> Collected:
+    command = [sys.executable, "-m", "pytest", "suites/", "--collect-only", "-q", "-p", "module_probe"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     told, _, said = done.stdout.partition("modules: ")
     modules, _, seconds = said.partition("seconds: ")
-    return [line for line in told.splitlines() if "::" in line], set(modules.split()), float(seconds)
+    return Collected([line for line in told.splitlines() if "::" in line], set(modules.split()), float(seconds))
 
 
-def test_the_suites_ask_accuracy_speed_and_quantization_of_the_default_matrix(
-    collected: tuple[list[str], set[str], float],
-) -> None:
-    names = Counter(line.partition("[")[0] for line in collected[0])
+def test_the_suites_ask_accuracy_speed_and_quantization_of_the_default_matrix(collected: list[Collected]) -> None:
+    names = Counter(line.partition("[")[0] for line in collected[0].tests)
 
     assert names == {
         "suites/test_accuracy.py::test_accuracy_reaches_its_floor": 2 * 6,
@@ -192,15 +196,16 @@ def test_the_suites_ask_accuracy_speed_and_quantization_of_the_default_matrix(
     }
 
 
-def test_collecting_the_suites_imports_nothing_heavy(collected: tuple[list[str], set[str], float]) -> None:
-    _, modules, _ = collected
+def test_collecting_the_suites_imports_nothing_heavy(collected: list[Collected]) -> None:
+    modules = collected[0].modules
 
     assert "fixtures.plugin" in modules
     assert modules & HEAVY == set()
 
 
-def test_collecting_the_suites_takes_little_time(collected: tuple[list[str], set[str], float]) -> None:
-    assert collected[2] < 1.5  # of the processor, so that a busy machine makes no difference
+def test_collecting_the_suites_takes_little_time(collected: list[Collected]) -> None:
+    """Of the processor, and the least of three: other work on the machine can only add to it."""
+    assert min(one.seconds for one in collected) < 1.5
 
 
 def option_names() -> list[str]:

@@ -1,6 +1,6 @@
 """Threshold files: one per model, strict, every row with what was measured, on what, in which run, and why."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -57,8 +57,10 @@ class Catalogue:
     rows: dict[tuple[Any, ...], Threshold] = field(default_factory=dict)
 
     @classmethod
-    def load(cls, folder: Path) -> "Catalogue":
-        """Read every *.yaml of the folder.
+    def load(cls, folder: Path, models: Collection[str] | None = None) -> "Catalogue":
+        """Read the *.yaml files of the folder: all, or those that speak of one of the models.
+
+        A file whose text has no such name in it can hold no row of theirs and is not parsed.
 
         Raises:
             InvalidFile: A file is not readable or not valid, or two rows speak of the same thing.
@@ -67,7 +69,8 @@ class Catalogue:
             raise InvalidFile(folder, None, "is no folder; name one that holds threshold files with --thresholds")
         catalogue = cls(folder)
         for path in sorted(folder.glob("*.yaml")):
-            catalogue._add(path)
+            if models is None or _speaks_of(path, models):
+                catalogue._add(path)
         return catalogue
 
     def find(self, metric: Metric, labels: Mapping[str, Any]) -> Threshold | None:
@@ -108,6 +111,14 @@ class Catalogue:
             place = Place(path, section, position)
             must = labels.get("must", "hold")
             self.rows[key] = Threshold(metric, value, must, f"{shown(path)}:{line}", labels, place=place)
+
+
+def _speaks_of(path: Path, models: Collection[str]) -> bool:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return True  # reading it properly says what is wrong
+    return any(model in text or model == path.stem for model in models)
 
 
 def _thresholds(
