@@ -1,6 +1,6 @@
 """The books of one pytest session: the ledger while it runs, the report files when it ends."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from reports.schema.document import report_json
 from reports.summary import Summary, summarise
 from reports.tables import markdown
 from thresholds.measurement import Run
+from thresholds.questions import Question
 from thresholds.recorded import Recorded
 from thresholds.speed import LoadRun
 from thresholds.upgrade import ACCURACY_DIFFERENCE
@@ -48,6 +49,10 @@ class Book:
     def engine_started(self, labels: Mapping[str, Any], description: Mapping[str, Any]) -> None:
         """Record an engine."""
         self._record(lambda ledger, session: ledger.record_engine(session, labels, description))
+
+    def questions_asked(self, questions: Sequence[Question], labels: Mapping[str, Any]) -> None:
+        """Record what a task asks."""
+        self._record(lambda ledger, session: ledger.record_questions(session, questions, labels))
 
     def run_finished(self, run: Run, labels: Mapping[str, Any]) -> None:
         """Record a run."""

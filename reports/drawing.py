@@ -44,7 +44,15 @@ def _page(summary: Summary, ledger: Ledger, course: Sequence[Point], folder: Pat
     from reports.page import write_page
 
     session = summary.sessions[-1]
-    return write_page(summary, iter(ledger.runs(session)), folder, engines=ledger.engines(session), history=course)[:1]
+    written = write_page(
+        summary,
+        iter(ledger.runs(session)),
+        folder,
+        engines=ledger.engines(session),
+        questions=ledger.questions,
+        history=course,
+    )
+    return written[:1]
 
 
 def _figures(summary: Summary, course: Sequence[Point], folder: Path) -> list[Path]:

@@ -1,13 +1,15 @@
 """pytest-xdist: what a worker heard, carried to the controller, which alone writes the ledger."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import pytest
 
+from reports.ledger_questions import as_rows, from_rows
 from reports.records import as_json, verdict_from, verdict_record
 from thresholds.measurement import Run
+from thresholds.questions import Question
 from thresholds.speed import LoadRun
 from thresholds.verdict import Verdict
 
@@ -20,6 +22,8 @@ class Listener(Protocol):
     def session_started(self, provenance: Mapping[str, Any]) -> None: ...
 
     def engine_started(self, labels: Mapping[str, Any], description: Mapping[str, Any]) -> None: ...
+
+    def questions_asked(self, questions: Sequence[Question], labels: Mapping[str, Any]) -> None: ...
 
     def run_finished(self, run: Run, labels: Mapping[str, Any]) -> None: ...
 
@@ -40,6 +44,9 @@ class Messenger:
 
     def engine_started(self, labels: Mapping[str, Any], description: Mapping[str, Any]) -> None:
         self._heard.append({"what": "engine", "labels": labels, "description": description})
+
+    def questions_asked(self, questions: Sequence[Question], labels: Mapping[str, Any]) -> None:
+        self._heard.append({"what": "questions", "questions": as_rows(questions), "labels": labels})
 
     def run_finished(self, run: Run, labels: Mapping[str, Any]) -> None:
         self._heard.append({"what": "run", "run": run.to_dict(), "labels": labels})
@@ -65,6 +72,8 @@ def tell_again(text: str, listener: Listener) -> None:
                 listener.session_started(heard["provenance"])
             case "engine":
                 listener.engine_started(heard["labels"], heard["description"])
+            case "questions":
+                listener.questions_asked(from_rows(heard["questions"]), heard["labels"])
             case "run":
                 listener.run_finished(Run.from_dict(heard["run"]), heard["labels"])
             case "load":

@@ -5,7 +5,7 @@ Each write is committed when its method returns, so that ending the process lose
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from reports.ledger_file import connected, explained, reading
+from reports.ledger_questions import Questions, packed_questions, unpacked_questions
 from reports.ledger_records import Items, KeptRun, RecordedEngine, RecordedLoad, RecordedRun, RecordedSession
 from reports.ledger_shelf import Shelf
 from reports.ledger_tallies import packed, tally_of, unpacked
@@ -21,6 +22,7 @@ from reports.migrations import LedgerUnreadable
 from reports.records import as_json, run_from, verdict_from, verdict_record
 from reports.subjects import latest
 from thresholds.measurement import Run
+from thresholds.questions import Question
 from thresholds.speed import LoadRun
 from thresholds.verdict import Verdict
 
@@ -28,6 +30,7 @@ __all__ = ["FILE", "Ledger", "RecordedEngine", "RecordedLoad", "RecordedRun", "R
 
 FILE = "ledger.sqlite"
 
+Told = TypeVar("Told")
 Built = TypeVar("Built")
 
 
@@ -48,6 +51,7 @@ class Ledger:
         self._open = True
         self._database = connected(path, create=create) if rescued is None else rescued
         self._shelf: Shelf[Items] = Shelf()
+        self._texts: Shelf[Questions] = Shelf()
 
     def record_session(self, provenance: Mapping[str, Any]) -> str:
         """Open a session and return its id; one that is known already is continued."""
@@ -90,6 +94,19 @@ class Ledger:
             )
             self._execute("INSERT OR REPLACE INTO tallies VALUES (?, ?, ?)", row, *tally)
         self._shelf.forget(row)
+
+    def record_questions(self, session: str, questions: Sequence[Question], labels: Mapping[str, Any]) -> None:
+        """Keep what a task asks, each sample of questions once; of a session and a task, what was told last."""
+        digest, content = packed_questions(questions)
+        with self._together():
+            self._execute("INSERT OR IGNORE INTO texts (digest, content) VALUES (?, ?)", digest, content)
+            self._execute(
+                "INSERT OR REPLACE INTO asked VALUES (?, ?, ?, ?)",
+                session,
+                labels["task"],
+                str(labels.get("task_version")),
+                digest,
+            )
 
     def record_load(self, session: str, run: LoadRun, labels: Mapping[str, Any]) -> None:
         """Keep a run of a load; after the session was resumed, one of the same number takes its place."""
@@ -151,6 +168,17 @@ class Ledger:
             RecordedRun(row[0], self._parsed(row[1]), self._kept(*row[2:]))
             for row in self._execute(query, session or "")
         ]
+
+    def questions(self, recorded: RecordedRun) -> Questions:
+        """What the questions of a run ask, by position; none where their texts were not kept."""
+        rows = self._execute(
+            "SELECT texts.id, LENGTH(content) FROM asked JOIN texts USING (digest)"
+            " WHERE session = ? AND task = ? AND version = ?",
+            recorded.session,
+            recorded.run.task,
+            str(recorded.labels.get("task_version")),
+        )
+        return self._texts.take(rows[0][0], partial(self._unpacked, *rows[0])) if rows else {}
 
     def loads(self, session: str | None = None) -> list[RecordedLoad]:
         """The runs of loads of a session, or of all; by session, then in the order in which they were told."""
@@ -232,6 +260,10 @@ class Ledger:
         record = self._record(row)
         return self._rebuilt(run_from, record).items, len(record)
 
+    def _unpacked(self, row: int, size: int) -> tuple[Questions, int]:
+        ((content,),) = self._execute("SELECT content FROM texts WHERE id = ?", row)
+        return self._rebuilt(unpacked_questions, content), size
+
     def _record(self, row: int) -> str:
         query = "SELECT record FROM runs WHERE id = ?"
         if self._open or self.path is None:
@@ -245,7 +277,7 @@ class Ledger:
     def _parsed(self, text: str) -> dict[str, Any]:
         return self._rebuilt(_mapping, text)
 
-    def _rebuilt(self, build: Callable[[str], Built], text: str) -> Built:
+    def _rebuilt(self, build: Callable[[Told], Built], text: Told) -> Built:
         try:
             return build(text)
         except (ValueError, TypeError, KeyError) as error:

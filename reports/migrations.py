@@ -75,7 +75,19 @@ def m003_tallies(database: sqlite3.Connection) -> None:
         database.execute("INSERT INTO tallies VALUES (?, ?, ?)", (number, head, columns))
 
 
-MIGRATIONS: tuple[Migration, ...] = (m001_initial, m002_loads, m003_tallies)
+def m004_questions(database: sqlite3.Connection) -> None:
+    """What tasks asked, for a reader: the questions of a sample once, packed, however many sessions asked them.
+
+    Sessions before this step kept none.
+    """
+    database.execute("CREATE TABLE texts (id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, content BLOB NOT NULL)")
+    database.execute(
+        "CREATE TABLE asked (session TEXT NOT NULL REFERENCES sessions (id), task TEXT NOT NULL,"
+        " version TEXT NOT NULL, digest TEXT NOT NULL REFERENCES texts (digest), PRIMARY KEY (session, task, version))"
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (m001_initial, m002_loads, m003_tallies, m004_questions)
 
 
 def migrate(database: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:

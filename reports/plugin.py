@@ -5,7 +5,7 @@ what they heard, and the controller alone writes.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,9 @@ from reports.closing import closing
 from reports.handover import KEY, Listener, Messenger, tell_again
 from reports.junit import Testimony, tell_suite
 from reports.migrations import LedgerUnreadable
+from reports.spent import spent
 from thresholds.measurement import NotMeasured, Run
+from thresholds.questions import Question
 from thresholds.recorded import Recorded
 from thresholds.speed import LoadRun
 from thresholds.verdict import Verdict
@@ -40,6 +42,11 @@ class Ears:
     def pytest_weighbridge_engine_started(self, labels: Mapping[str, Any], description: Mapping[str, Any]) -> None:
         """See fixtures/hookspecs.py."""
         self._listener.engine_started(labels, description)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_weighbridge_questions_asked(self, questions: Sequence[Question], labels: Mapping[str, Any]) -> None:
+        """See fixtures/hookspecs.py."""
+        self._listener.questions_asked(questions, labels)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_weighbridge_run_finished(self, run: Run, labels: Mapping[str, Any]) -> None:
@@ -92,6 +99,12 @@ def pytest_weighbridge_earlier(config: pytest.Config, labels: Mapping[str, Any])
     """The sessions of this ledger that judged the same: see fixtures/hookspecs.py."""
     book = config.stash.get(BOOK, None)
     return [] if book is None else book.earlier(labels)
+
+
+@pytest.hookimpl(trylast=True, optionalhook=True)
+def pytest_weighbridge_spent(config: pytest.Config, combination: str, hardware: str) -> dict[str, list[float]]:
+    """What the sessions of this ledger spent: see fixtures/hookspecs.py."""
+    return spent(Path(config.getoption("results")), combination, hardware)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -5,10 +5,12 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from reports.answers.changes import Change, changes
+from reports.answers.deployment import told_both
 from reports.answers.differences import Gap, gaps
 from reports.answers.front import Front, compared, front
 from reports.answers.rows import Row, Told, outcomes, ranked
 from reports.answers.run_rows import RunRow, run_rows
+from reports.answers.speeds import speeds_apart
 from reports.drafts.rows import Drafts, drafts
 from reports.ledger import Ledger, RecordedEngine, RecordedLoad, RecordedRun, RecordedSession
 from reports.observations.observation import Observation
@@ -119,6 +121,16 @@ class Summary:
         """There is something to tell."""
         return bool(self.rows or self.speed)
 
+    @property
+    def plain(self) -> bool:
+        """No two answer so that an interval of their difference is known."""
+        return all(gap.low is None for gap in self.gaps)
+
+    @property
+    def beaten(self) -> Mapping[str, str]:
+        """Whom another one beats in accuracy and speed, as far as it is shown; by the means where nothing can be."""
+        return self.front.dominated if self.plain else self.front.shown
+
     def to_dict(self) -> dict[str, Any]:
         """A plain form for JSON, with the version of its schema."""
         return {"schema_version": SCHEMA_VERSION, **asdict(self)}
@@ -195,6 +207,7 @@ def _summary(heard: _Heard) -> Summary:
     rows = ranking.rows
     runs = run_rows(heard.runs, heard.engines, [row.combination for row in rows])
     told = Heard(ranking.by_task, runs, heard.engines, heard.verdicts)
+    pareto = front(rows, ranking.overall, speeds_apart(runs))
     summary = Summary(
         sessions=tuple(one.id for one in heard.sessions),
         started=heard.sessions[0].started,
@@ -208,8 +221,8 @@ def _summary(heard: _Heard) -> Summary:
         verdicts=outcomes(heard.verdicts),
         not_passed=tuple(_not_passed(verdict) for verdict in heard.verdicts if not verdict),
         runs=runs,
-        front=front(rows),
-        gaps=gaps(ranking.by_task, ranking.overall, compared(rows, tasks, front(rows))),
+        front=pareto,
+        gaps=gaps(ranking.by_task, ranking.overall, compared(rows, tasks, pareto)),
         changes=changes(rows, ranking.by_task, runs),
         drafts=drafts(heard.loads, heard.verdicts),
         quants=quant_rows(rows, told),
@@ -241,7 +254,7 @@ def _weighed(heard: _Heard, verdicts: Sequence[Verdict]) -> list[Told]:
             verdicts=[verdict for verdict in verdicts if verdict.labels.get("combination", "") == name],
             runs_before={task: count for (one, task), count in heard.runs_before.items() if one == name},
         )
-        for name, labels in _combinations([*engines, *heard.runs, *verdicts]).items()
+        for name, labels in told_both(_combinations([*engines, *heard.runs, *verdicts])).items()
     ]
 
 

@@ -1,15 +1,17 @@
 """Campaigns to make pages of: as large as a long one, as hostile as a model may answer."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from reports.ledger import Ledger, RecordedEngine, RecordedRun
 from reports.page import write_page
+from reports.page.answers import Known
 from reports.summary import Observation, Summary, summarise
 from thresholds.measurement import Item, Run
+from thresholds.questions import Question
 from thresholds.upgrade import ACCURACY_DIFFERENCE
 from thresholds.verdict import Outcome, Verdict, not_measured
 
@@ -38,9 +40,11 @@ class Campaign:
     summary: Summary
     runs: list[RecordedRun]
     engines: list[RecordedEngine]
+    questions: Known = field(default=lambda _: {})
 
     def write(self, folder: Path, **more: Any) -> Path:
         """Write its page; returns the path."""
+        more = {"questions": self.questions, **more}
         return write_page(self.summary, iter(self.runs), folder, engines=self.engines, **more)[0]
 
 
@@ -71,6 +75,9 @@ def campaign(combinations: int = 3, tasks: int = 2, questions: int = 40, runs: i
     ledger = Ledger(None)
     session = ledger.record_session({"session": "s1", "started": "2026-01-02T03:04:05", "hardware": "4 x A GPU"})
     named = [f"model_{number:02}-vllm-{'int8' if number % 2 else 'none'}" for number in range(combinations)]
+    for task in range(tasks):
+        asked = [_question(position, between=task % 2 == 1) for position in range(questions)]
+        ledger.record_questions(session, asked, {"task": f"demo_task_{task}"})
     for name, run in _runs(named, tasks, questions, runs):
         ledger.record_run(session, run, labels(name, run.task))
     for number, name in enumerate(named):
@@ -83,7 +90,7 @@ def campaign(combinations: int = 3, tasks: int = 2, questions: int = 40, runs: i
     if combinations > 1:
         ledger.record_verdict(session, _no_worse(named[1], named[0]))
     ledger.finish_session(session, 1)
-    return Campaign(summarise(ledger), ledger.runs(session), ledger.engines(session))
+    return Campaign(summarise(ledger), ledger.runs(session), ledger.engines(session), ledger.questions)
 
 
 def hostile() -> Campaign:
@@ -98,13 +105,16 @@ def hostile() -> Campaign:
         ]
         items.append(item(len(HOSTILE), 0.0, scores={}, failed=HOSTILE[3]))
         run = Run(text, HOSTILE[2], 1, PRIMARY, tuple(items), len(items), 2.0)
-        ledger.record_run(session, run, {**told, "task": HOSTILE[2], "task_version": HOSTILE[1]})
+        about = {"task": HOSTILE[2], "task_version": HOSTILE[1]}
+        ledger.record_questions(session, [Question(i, bad, (bad, "b"), (bad,)) for i, bad in enumerate(HOSTILE)], about)
+        ledger.record_run(session, run, {**told, **about})
         ledger.record_engine(session, told, {"command": ["python", HOSTILE[1]], "loaded": {HOSTILE[3]: HOSTILE[0]}})
         failed = not_measured("accuracy", {**told, "task": HOSTILE[2]}, "engine_failed", "\n".join(HOSTILE[:3]))
         ledger.record_verdict(session, failed)
     summary = summarise(ledger)
     said = Observation(HOSTILE[0], HOSTILE[3], (HOSTILE[0],), {})
-    return Campaign(replace(summary, observations=(said,)), ledger.runs(session), ledger.engines(session))
+    runs, engines = ledger.runs(session), ledger.engines(session)
+    return Campaign(replace(summary, observations=(said,)), runs, engines, ledger.questions)
 
 
 def _runs(named: list[str], tasks: int, questions: int, runs: int) -> Iterator[tuple[str, Run]]:
@@ -115,6 +125,18 @@ def _runs(named: list[str], tasks: int, questions: int, runs: int) -> Iterator[t
                 items = tuple(_answer(position, luck, number) for position in range(questions))
                 seconds = 20.0 - 0.2 * number
                 yield name, Run(name, f"demo_task_{task}", run, PRIMARY, items, questions, seconds, engine_memory=2**30)
+
+
+def _question(position: int, *, between: bool) -> Question:
+    things = ("plums", "apples", "pears", "coins")[position % 4]
+    text = (
+        f"Nadia picked {position} {things} before lunch and {position % 7} after lunch. She gave two to each of her"
+        f" friends, who had none, and counted what was left.\nHow many {things} did she pick in all?"
+    )
+    right = str(position + position % 7)
+    if between:
+        return Question(position, text, (right, str(position), "nobody knows", "more than a hundred"), (right,))
+    return Question(position, text, (), (f"She picked {position} + {position % 7} = {right} {things}.\n#### {right}",))
 
 
 def _answer(position: int, luck: Random, number: int) -> Item:

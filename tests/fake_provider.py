@@ -16,6 +16,10 @@ OPENAI = frozenset(
 """What the provider takes; anything else is refused with 400."""
 
 
+Trouble = tuple[int, Mapping[str, str]] | tuple[int, Mapping[str, str], Any]
+NOT_NOW = {"error": {"message": "not now"}}
+
+
 @dataclass(frozen=True)
 class Asked:
     """One request: path with its query, headers, and what it carried."""
@@ -32,8 +36,8 @@ class Provider:
     Attributes:
         answer: The text for a prompt.
         takes: Parameters that it knows.
-        troubles: What the next requests come to instead of an answer: status and headers, used up in order; None is
-            no trouble.
+        troubles: What the next requests come to instead of an answer: status, headers and perhaps a body, used up in
+            order; None is no trouble.
         version: Of the model, by the number of the answer.
         usage: What an answer of a prompt says of its tokens.
         asked: Every POST, in the order of arrival.
@@ -42,7 +46,7 @@ class Provider:
 
     answer: Callable[[str], str] = lambda _prompt: "the answer is (A)"
     takes: frozenset[str] = OPENAI
-    troubles: list[tuple[int, Mapping[str, str]] | None] = field(default_factory=list)
+    troubles: list[Trouble | None] = field(default_factory=list)
     version: Callable[[int], str] = lambda _number: "tiny-2026-11-01"
     fingerprint: Callable[[int], str | None] = lambda _number: None
     usage: Callable[[str], dict[str, Any]] = lambda _prompt: {"prompt_tokens": 100, "completion_tokens": 10}
@@ -101,10 +105,10 @@ class Provider:
             number = len(self.asked)
         try:
             if trouble is not None:
-                return *trouble, {"error": {"message": "not now"}}
+                return trouble[0], trouble[1], trouble[2] if len(trouble) > 2 else NOT_NOW
             unknown = sorted(set(asked.payload) - self.takes)
             if unknown:
-                return 400, {}, {"error": {"message": f"Unrecognized request argument supplied: {unknown[0]}"}}
+                return 400, {}, {"error": {"message": f"Unrecognized request argument supplied: '{unknown[0]}'"}}
             return 200, {}, self._body(asked, number)
         finally:
             with self._lock:

@@ -61,6 +61,17 @@ def test_what_rounds_to_nothing_is_not_infinitely_far() -> None:
     assert math.isfinite(divergence(shares(a=0.5, b=0.5), shares(a=1.0)))
 
 
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+@pytest.mark.parametrize("sides", [(1, 0), (0, 1)], ids=["baseline", "candidate"])
+def test_a_log_probability_that_is_no_number_is_no_distance_of_nothing(sides: tuple[int, int], number: float) -> None:
+    told = [shares(a=0.6, b=0.3) | ({"b": number} if odd else {}) for odd in sides]
+
+    with pytest.raises(NotMeasured, match="that is no number; are its weights sound") as refused:
+        divergence(*told)
+
+    assert refused.value.reason == "no_distribution"
+
+
 def test_an_engine_that_tells_no_token_has_no_distribution() -> None:
     with pytest.raises(NotMeasured, match="needs `logprobs`"):
         divergence({}, shares(a=0.5))
@@ -164,7 +175,7 @@ def test_what_lies_no_further_than_a_second_run_is_said_to_be_noise() -> None:
     told = judged(around(0.02), apart(*reversed(around(0.02).prompts)))
 
     assert not told.details["beyond_noise"]
-    assert told.lines[0].endswith("no further than a second run of the unquantized engine")
+    assert told.lines[0].endswith("no further than a second run of its baseline")
     assert judged(around(0.02), SILENT).details["beyond_noise"]
 
 

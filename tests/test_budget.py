@@ -8,6 +8,7 @@ from fake_provider import Provider
 
 from conftest import Heard, Weighbridge
 from fixtures.endpoints.account import Account
+from fixtures.endpoints.plugin import lines
 from fixtures.endpoints.spending import Prices, Purse, prompt_bound
 from fixtures.evaluate.client import Answer, Call, Exchange
 from fixtures.load.metrics import Numbers
@@ -206,3 +207,37 @@ def test_what_a_worker_of_xdist_refuses_is_told_in_one_line(
     assert "--max-cost" in heard.output
     assert "INTERNALERROR" not in heard.output
     assert not provider.asked
+
+
+def test_workers_of_xdist_tell_what_they_spent_together_and_whose_backend_changed(
+    weighbridge: Weighbridge, solve: Callable[[str], str]
+) -> None:
+    prices = {"input": 1.0, "output": 10.0}
+    with Provider(solve) as provider:
+        provider.fingerprint = lambda number: f"fp_{number // 6}"
+        heard = asks(weighbridge, provider, "-p", "xdist", "-n", "2", "--dist", "loadgroup", prices=prices)
+        cost = 0.0002 * len(provider.asked)
+
+    told = heard.output.partition(" endpoints ")[2]
+    assert heard.code == 0, heard.output
+    assert "system_fingerprint changed between answers (fp_0, fp_1)" in told
+    assert f"spent {cost:.4g}" in told
+
+
+def test_a_version_that_only_another_worker_met_is_told() -> None:
+    one = {
+        "url": "http://x/v1",
+        "model": "tiny",
+        "answered_as": "tiny-1",
+        "fingerprints": ["a"],
+        "cuts": False,
+        "held": 0.2,
+    }
+    session = {"endpoints": [one], "spent": 0.5, "most": None, "out": False}
+    other = {**session, "endpoints": [{**one, "answered_as": "tiny-2"}], "spent": 0.25}
+
+    assert lines([session, session]) == ["spent 1"]
+    assert lines([session, other, {**other, "spent": None}]) == [
+        "tiny at http://x/v1: answered as tiny-1 and as tiny-2; name an exact version",
+        "spent 0.75",
+    ]

@@ -181,6 +181,25 @@ def test_every_floor_of_one_score_is_less_its_sampling_error(run: dict[str, str]
     )
 
 
+@pytest.mark.parametrize(("name", "floors"), [(STUDY, 30), (THREE, 15)])
+def test_the_models_of_a_campaign_have_no_floor_from_elsewhere(name: str, floors: int) -> None:
+    models = {combination.model for combination in matrix.load(matrix.find(name)).combinations}
+
+    rows = Catalogue.load(ROOT / "thresholds", models).rows.values()
+
+    assert len(rows) == floors
+    assert {(row.metric, row.row["run"], row.row["model"] in models) for row in rows} == {(ACCURACY, name, True)}
+
+
+def test_what_the_files_say_of_the_studies_is_so(settings: dict[Key, Rows], campaign: Matrix) -> None:
+    scores = [200 * float(run["score"]) for run in published(THREE) if run["task"] != "truthfulqa_mc2"]
+
+    assert len({run["label"] for run in published(STUDY)}) == 25
+    assert sum(is_local(first) for first, *_ in settings.values()) == 18
+    assert scores == pytest.approx(list(map(round, scores)))
+    assert {c.tensor_parallel for c in campaign.combinations if c.engine != "remote"} == {1, 2}
+
+
 def test_the_three_models_are_asked_all_that_the_study_tells_of() -> None:
     plan = matrix.load(matrix.find(THREE))
 

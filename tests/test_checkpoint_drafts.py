@@ -134,6 +134,20 @@ def test_a_narrow_head_that_reads_this_model_s_states_is_accepted(target: Target
     assert asked(target, head, "eagle3").checkpoint is not None
 
 
+def test_a_narrow_head_of_speculators_says_outside_of_its_layer_which_states_it_reads(
+    target: Target, tmp_path: Path
+) -> None:
+    layer = {"hidden_size": 32, "vocab_size": 32}
+    head = checkpoint(
+        tmp_path / "head",
+        {"fc.weight": ("BF16", [32, 192])},
+        target_hidden_size=64,
+        transformer_layer_config=layer,
+    )
+
+    assert asked(target, head, "eagle3").checkpoint is not None
+
+
 def test_a_draft_larger_than_its_target_is_warned_of_and_not_refused(target: Target, tmp_path: Path) -> None:
     large = checkpoint(tmp_path / "large", plain(layers=4), num_hidden_layers=4)
 

@@ -168,17 +168,17 @@ def test_the_floor_of_a_rate_that_cannot_work_is_named_with_what_would_hold() ->
 
     assert (
         above.said
-        == "its floor of 101 tokens/s lies above the 100 tokens/s that was measured; `floor: 89.9` would hold"
+        == "its floor of 101 tokens/s lies above the 100 tokens/s that was measured; `floor: 88.7` would hold"
     )
     assert flaky.said == (
-        f"{IN_RED} 20.6 % of the sessions: its margin of 2.0 % is below the noise of 2.2 %; `floor: 89.9` would hold"
+        f"{IN_RED} 20.6 % of the sessions: its margin of 2.0 % is below the noise of 2.2 %; `floor: 88.7` would hold"
     )
 
 
 def test_the_ceiling_of_a_latency_that_cannot_work_is_named_with_what_would_hold() -> None:
     finding = examine(speed_row(0.099, TIME_TO_FIRST_TOKEN, measured=0.1))
 
-    assert finding.said == "its ceiling of 99 ms lies below the 100 ms that was measured; `ceiling: 0.111` would hold"
+    assert finding.said == "its ceiling of 99 ms lies below the 100 ms that was measured; `ceiling: 0.112` would hold"
 
 
 def test_the_floor_that_would_hold_does() -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,12 +16,13 @@ from fake_engine import FakeEngine
 
 from conftest import Heard, Weighbridge
 from fixtures import matrix
+from fixtures.dry_run import layout
 from fixtures.dry_run.command import command
-from fixtures.dry_run.estimate import duration
 from fixtures.dry_run.plugin import pytest_runtestloop, sized
-from fixtures.dry_run.room import Room, room
 from fixtures.evaluate.extent import Extent
-from fixtures.fit.machine import Memory
+from fixtures.load import workload
+from reports.ledger import Ledger
+from thresholds.speed import LoadRun
 
 ROOT = Path(__file__).parents[1]
 ENDPOINT = {"url": "http://127.0.0.1:9/v1", "key_variable": "NO_SUCH_KEY"}
@@ -29,12 +31,22 @@ SPAWNED, REMOTE = "tiny-spawned-unquantized", "tiny-remote-unquantized"
 
 
 def of(heard: Heard, combination: str) -> dict[str, list[str]]:
-    """What was said of a combination, by the first word of each line."""
-    said = defaultdict(list)
+    """What was said of a combination, by the first word of each line; what was wrapped is one line again."""
+    said: dict[str, list[str]] = defaultdict(list)
+    word = ""
     for line in heard.output.partition(f"\n{combination} (")[2].partition("\n\n")[0].splitlines()[1:]:
-        word, _, rest = line.strip().partition(" ")
-        said[word].append(rest.strip())
+        if line.startswith(" " * (layout.INDENT + layout.LABEL)):
+            said[word][-1] += f" {line.strip()}"
+        else:
+            word, _, rest = line.strip().partition(" ")
+            said[word].append(rest.strip())
     return said
+
+
+def closing_of(heard: Heard, word: str) -> str:
+    """What was said of all combinations together."""
+    lines = heard.output.rpartition("combinations; ")[2].partition("nothing was started")[0].splitlines()[1:]
+    return " ".join(" ".join(lines).split()).partition(f"{word} ")[2]
 
 
 def files(folder: Path) -> set[Path]:
@@ -95,11 +107,11 @@ def test_loads_are_counted_with_their_warm_up(heard: Heard) -> None:
     assert of(heard, REMOTE)["load"] == ["chat: 16 requests x 3 runs, warm-up included"]
 
 
-def test_what_nobody_knows_is_unknown(heard: Heard) -> None:
-    tasks = "embedded_gsm8k, embedded_winogrande, gsm8k, arc_challenge"
-
-    assert of(heard, REMOTE)["time"] == [f"unknown: no earlier answers to {tasks}, and no `expect:` in the matrix"]
-    assert of(heard, REMOTE)["cost"] == ["unknown: the matrix has no `prices:` for this model"]
+def test_what_nobody_knows_is_not_known(heard: Heard) -> None:
+    no_answers, no_loads = "no earlier answers, and no `expect:` in the matrix", "never measured on this hardware"
+    assert of(heard, REMOTE)["time"] == [f"not known: questions ({no_answers}), loads ({no_loads})"]
+    assert of(heard, SPAWNED)["time"][0].endswith("starts (never seen on this hardware)")
+    assert of(heard, REMOTE)["cost"] == ["not known: the matrix has no `prices:` for this model"]
     assert of(heard, SPAWNED)["cost"] == ["none but this machine's"]
 
 
@@ -116,10 +128,9 @@ def test_time_and_cost_are_those_that_the_matrix_expects_of_the_questions_that_a
     told = of(weighbridge.run("--dry-run", "--samples", "all"), REMOTE)
 
     assert told["questions"][1] == "gsm8k: 1,319 x 2 runs, 2,638 requests"
-    assert told["time"] == ["about 2.0 h for the questions, as the matrix expects"]  # (96 + 1319) x 2 x 2.5 s
-    assert told["cost"] == [
-        "about 16.98 for the questions, as the matrix expects"
-    ]  # 2830 x (1000 x 3 + 200 x 15) / 10^6
+    assert told["time"] == ["about 2.0 h: questions 2.0 h (as the matrix expects)"]  # (96 + 1319) x 2 x 2.5 s
+    # 2830 x (1000 x 3 + 200 x 15) / 10^6
+    assert told["cost"] == ["about 16.98: questions 16.98 (as the matrix expects)"]
 
 
 def test_earlier_answers_are_believed_before_the_matrix(weighbridge: Weighbridge, fake_engine: FakeEngine) -> None:
@@ -132,10 +143,78 @@ def test_earlier_answers_are_believed_before_the_matrix(weighbridge: Weighbridge
     told = of(weighbridge.run("--dry-run", "--samples", "8"), REMOTE)
 
     assert len(fake_engine.requests) == asked
-    said = re.fullmatch(r"about ([\d.]+) for the questions, by earlier answers in results/", told["cost"][0])
+    said = re.fullmatch(r"about ([\d.]+): questions \1 \(by earlier answers in results/\)", told["cost"][0])
     assert said is not None, told
     assert float(said[1]) == pytest.approx(tokens / 1000, rel=0.01)
-    assert told["time"][0].endswith("by earlier answers in results/")
+    assert told["time"][0].endswith("(by earlier answers in results/)")
+
+
+def test_a_load_takes_what_it_took_before_and_costs_its_tokens(weighbridge: Weighbridge) -> None:
+    weighbridge.workloads(chat={}, slow={"arrivals": {"rate": 2.0}, "requests": 20})
+    prices = {"input": 1000.0, "output": 2000.0}
+    weighbridge.matrix([], ENDPOINT, model={"prices": prices}, workloads=["chat", "slow"])
+    _, named = workload.load(weighbridge.path / "matrix.yaml")
+    with closing(Ledger(weighbridge.path / "results" / "ledger.sqlite")) as ledger:
+        ledger.record_session({"session": "earlier"})
+        run = LoadRun(REMOTE, "chat", 1, named["chat"].digest(), 9.0, 12, {}, {"requests_per_second": 1.5})
+        ledger.record_load("earlier", run, {"combination": REMOTE, "hardware": "remote"})
+
+    heard = weighbridge.run("--dry-run", "-m", "throughput", "--max-cost", "0.5")
+
+    told = of(heard, REMOTE)
+    assert told["load"] == [
+        "chat: 16 requests x 3 runs, warm-up included",
+        "slow: 20 requests x 3 runs, warm-up included",
+    ]
+    # 3 x 16 / 1.5 and 3 x 20 / 2
+    assert told["time"] == ["about 62 s: loads 62 s (by earlier sessions on this hardware and by its rate)"]
+    # 3 x (16 + 20) requests of 16 and 8 tokens
+    assert told["cost"][0].startswith("about 3.46: loads 3.46 (")
+    assert closing_of(heard, "cost").startswith("about 3.46; that is more than --max-cost 0.5")
+
+
+def test_without_tasks_a_load_is_reckoned_from_what_the_matrix_expects(weighbridge: Weighbridge) -> None:
+    weighbridge.workloads(chat={"output": {"tokens": 100}})
+    weighbridge.matrix([], {**ENDPOINT, "expect": EXPECT}, workloads=["chat"])
+
+    told = of(weighbridge.run("--dry-run", "-m", "throughput"), REMOTE)
+
+    # 3 x 16 requests of half of 200 tokens, which took 2.5 s with 4 under way, as here
+    assert told["time"] == ["about 60 s: loads 60 s (reckoned from answers, as the matrix expects)"]
+
+
+def test_a_baseline_is_counted_with_the_turns_that_it_takes(weighbridge: Weighbridge) -> None:
+    weighbridge.workloads(chat={})
+    weighbridge.matrix(
+        ["embedded_gsm8k"],
+        {"engine": "vllm", "quantization": ["none", "w8a8", "fp8"]},
+        model={"weights": dict.fromkeys(("none", "w8a8", "fp8"), "./nowhere")},
+        workloads=["chat"],
+    )
+
+    heard = weighbridge.run("--dry-run", "-m", "quantization", "--max-runs", "4")
+
+    base, quant = of(heard, "tiny-vllm-unquantized"), of(heard, "tiny-vllm-w8a8")
+    assert base["load"] == ["chat: 16 requests x 8 runs, warm-up included"]
+    assert quant["load"] == ["chat: 16 requests x 4 runs, warm-up included"]
+    assert base["questions"] == quant["questions"]
+    assert base["start"] == quant["start"] == ["once"]
+    left_out = closing_of(heard, "time")
+    assert left_out.startswith("not known; left out: what is not known of 3 of these, the next tokens of the early")
+    assert "the runs that --max-runs may add" in left_out
+
+
+def test_a_combination_that_is_weighed_alone_and_beside_others_starts_twice(weighbridge: Weighbridge) -> None:
+    weighbridge.matrix(
+        ["embedded_gsm8k", "embedded_winogrande"],
+        {"engine": "vllm", "quantization": ["none", "w8a8"]},
+        model={"weights": dict.fromkeys(("none", "w8a8"), "./nowhere")},
+    )
+
+    heard = weighbridge.run("--dry-run", "-k", "winogrande")
+
+    assert of(heard, "tiny-vllm-unquantized")["start"] == ["at least 2 times"]
+    assert of(heard, "tiny-vllm-unquantized")["questions"] == ["embedded_winogrande: 40 of 96 x 2 runs, 160 requests"]
 
 
 def test_how_many_all_are_may_be_unknown() -> None:
@@ -171,11 +250,6 @@ combinations:
         assert "--max-model-len 4096" in words
 
 
-@pytest.mark.parametrize(("seconds", "said"), [(12.4, "12 s"), (90, "2 min"), (7410, "2.1 h")])
-def test_a_time_is_as_precise_as_an_estimate(seconds: float, said: str) -> None:
-    assert duration(seconds) == said
-
-
 @pytest.mark.parametrize("name", ["mmlu-pro-cs-2024", "three-model-study"])
 def test_every_row_of_a_campaign_is_told_of(name: str, tmp_path: Path) -> None:
     outer = {n: v for n, v in os.environ.items() if not n.startswith(("PYTEST_", "COV_")) and n != "CI"}
@@ -199,30 +273,3 @@ def test_every_row_of_a_campaign_is_told_of(name: str, tmp_path: Path) -> None:
         assert re.search(r"^  questions +\S", paragraph, re.MULTILINE), combination
         assert re.search(r"^  cost +\S", paragraph, re.MULTILINE), combination
     assert not (tmp_path / "results").exists()
-
-
-def test_what_a_plugin_places_is_not_held_against_this_machine(tmp_path: Path) -> None:
-    path = tmp_path / "m.yaml"
-    shape = "{parameters: 1000000000000000, layers: 2, kv_heads: 2, head_dim: 2}"
-    path.write_text(
-        f"models: {{huge: {{weights: {{none: org/huge}}, shape: {shape}}}}}\n"
-        "tasks: [gsm8k]\ncombinations: [{model: huge, engine: vllm}]\n",
-        encoding="utf-8",
-    )
-    (huge,) = matrix.load(path).combinations
-
-    assert room(huge).verdict != "fits"
-    assert room(huge, here=False) == Room("elsewhere", "weights 2,000,000.0 GB; a plugin decides where it runs")
-
-
-def test_a_cache_of_unknown_size_is_not_said_to_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "m.yaml"
-    shape = "{parameters: 1000, layers: 2, kv_heads: 2, head_dim: 2}"
-    path.write_text(
-        f"models: {{tiny: {{weights: {{none: org/tiny}}, shape: {shape}}}}}\n"
-        "tasks: [gsm8k]\ncombinations: [{model: tiny, engine: vllm, max_model_len: 8}, {model: tiny, engine: vllm}]\n",
-        encoding="utf-8",
-    )
-    monkeypatch.setattr("fixtures.dry_run.room.memory", lambda _: Memory(10**9, "this machine has"))
-
-    assert [room(one).verdict for one in matrix.load(path).combinations] == ["fits", "what is known of it fits"]

@@ -10,7 +10,7 @@ from fake_provider import OPENAI, Provider
 from fixtures import matrix
 from fixtures.endpoints.account import Account
 from fixtures.endpoints.dialect import Dialect
-from fixtures.endpoints.presets import presets
+from fixtures.endpoints.presets import Preset, presets
 from fixtures.endpoints.spending import Payment
 from fixtures.engines.openai_api import call, headers
 from fixtures.engines.remote import RemoteEngine
@@ -98,6 +98,12 @@ def test_a_password_in_a_url_is_refused_before_a_report_could_show_it(tmp_path: 
             8,
             "unknown key 'requests_per_hour'; did you mean 'requests_",
         ),
+        ("preset: openai\nleave_out: [temprature]", 8, "no request has a parameter 'temprature'; did you mean 'temper"),
+        (
+            "preset: openai\nleave_out: [stream_options.include_usge]",
+            8,
+            "no request has a parameter 'stream_options.include_usge'; did you mean 'stream_options.include_usage'?",
+        ),
         ("preset: openai\nleave_out: [max_tokens]", 8, "leave_out: no request can do without 'max_tokens'"),
         ("preset: openai\nlimits: {requests_per_minute: 0}", 8, "requests_per_minute: input should be greater than 0"),
     ],
@@ -108,6 +114,12 @@ def test_a_wrong_endpoint_is_named_with_its_line(tmp_path: Path, block: str, lin
 
     assert f"matrix.yaml:{line}: " in str(caught.value)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("said", [{"drop": ["sed"]}, {"rename": {"sed": "random_seed"}}], ids=["drop", "rename"])
+def test_a_preset_speaks_only_of_parameters_that_requests_have(said: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="no request has a parameter 'sed'; did you mean 'seed'"):
+        Preset(**said)
 
 
 def test_prices_below_nothing_are_refused(tmp_path: Path) -> None:
@@ -169,7 +181,7 @@ def test_the_proof_and_the_questions_are_put_in_the_same_dialect(tmp_path: Path)
 def test_without_the_preset_the_provider_refuses_the_proof(tmp_path: Path) -> None:
     with (
         Provider() as provider,
-        pytest.raises(EngineFailed, match="Unrecognized request argument supplied: max_tokens"),
+        pytest.raises(EngineFailed, match="Unrecognized request argument supplied: 'max_tokens'"),
     ):
         started(tmp_path, provider, "chat: true")
 

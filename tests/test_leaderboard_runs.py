@@ -7,7 +7,7 @@ from test_reports_summary import Told, item_of
 from reports.answers.differences import over_tasks, unpaired
 from reports.answers.front import front
 from reports.answers.run_rows import RunRow
-from reports.answers.speeds import alike, ratio, speeds
+from reports.answers.speeds import alike, ratio, speeds, speeds_apart
 from reports.summary import summarise, summarise_all
 
 
@@ -100,6 +100,25 @@ def test_the_front_holds_whom_nobody_beats_in_both_and_names_who_beats_the_other
         "slow": "both",
         "poor": "both",
     }
+
+
+def test_only_whom_one_beats_that_is_told_apart_is_shown_to_be_beaten(campaign: Campaign) -> None:
+    for model, right, speed in (("good", 300, 10.0), ("near", 299, 9.9), ("slow", 299, 5.0), ("poor", 100, 9.9)):
+        campaign.asked(model, right, right, speed=speed)
+
+    found = campaign.summary().front
+    assert sorted(found.dominated) == [f"{name}-vllm-none-none" for name in ("near", "poor", "slow")]
+    assert found.shown == {f"{name}-vllm-none-none": "good-vllm-none-none" for name in ("slow", "poor")}
+
+
+def test_one_that_lacks_a_task_leaves_the_speeds_of_the_others_compared(campaign: Campaign) -> None:
+    for model, speed in (("good", 20.0), ("slow", 10.0)):
+        for task in ("gsm8k", "arc"):
+            campaign.asked(model, 300, 300, task=task, speed=speed)
+    campaign.asked("half", 300, 300, speed=15.0)
+
+    names = [f"{model}-vllm-none-none" for model in ("good", "slow")]
+    assert speeds_apart(campaign.summary().runs) == {(names[0], names[1]): True, (names[1], names[0]): True}
 
 
 def test_equal_ones_do_not_beat_each_other(campaign: Campaign) -> None:

@@ -1,5 +1,8 @@
 """What the machine says of itself: GPUs through NVML, and whether somebody else is at work."""
 
+import os
+import socket
+import subprocess
 import sys
 import threading
 import time
@@ -10,8 +13,9 @@ from typing import Any
 import psutil
 import pytest
 
+from fixtures.engines.process import free_port
 from fixtures.load import quiet
-from fixtures.load.quiet import wait_for_quiet
+from fixtures.load.quiet import processes_at, wait_for_quiet
 from fixtures.load.telemetry import Telemetry
 from thresholds.measurement import NotMeasured
 
@@ -216,6 +220,35 @@ def test_work_that_ends_is_waited_for(processes: list[dict[int, tuple[str, float
     wait_for_quiet((), patience=5)
 
     assert len(processes) == 1
+
+
+def test_what_the_engine_that_is_to_be_measured_still_does_is_no_work_of_others(
+    processes: list[dict[int, tuple[str, float]]],
+) -> None:
+    processes += [{7: ("vllm", 1.0)}, {7: ("vllm", 99.0)}]
+
+    wait_for_quiet((), {7}, patience=0)
+
+
+def test_the_processes_of_a_server_are_the_one_that_listens_and_its_children() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            found = processes_at(f"http://127.0.0.1:{listener.getsockname()[1]}/v1")
+    finally:
+        child.kill()
+        child.wait()
+
+    assert {os.getpid(), child.pid} <= found
+
+
+def test_a_server_that_is_not_here_has_no_processes() -> None:
+    assert processes_at(f"http://127.0.0.1:{free_port()}/v1") == frozenset()
+
+
+def test_a_server_elsewhere_has_no_processes_here_though_its_port_is_taken_here() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        assert processes_at(f"http://elsewhere.example:{listener.getsockname()[1]}/v1") == frozenset()
 
 
 @pytest.mark.parametrize(("busy", "refused"), [(0, False), (5, False), (60, True)])

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fixtures.load.connection import Trace
+from fixtures.load.metrics import samples
 from fixtures.load.transcript import Transcript, read
+from fixtures.speculative.steps import observed
 
 DONE = "data: [DONE]\n\n"
 WORDS = ["Hello", " wörld", " \u2028", '"{\\n', "\U0001f600"]
@@ -61,6 +63,55 @@ def test_each_token_of_a_completion_has_the_time_of_its_arrival() -> None:
     assert (transcript.output_tokens, transcript.prompt_tokens, transcript.finish_reason) == (3, 7, "length")
 
 
+def thinking(tokens: int, thoughts: int, extra: int = 0) -> str:
+    """The last event of an endpoint that hides its thoughts: in the answer's count, or only in the total."""
+    usage = counts(tokens)
+    total, details = usage["total_tokens"] + extra, {"reasoning_tokens": thoughts}
+    return _event({"choices": []}, {**usage, "total_tokens": total, "completion_tokens_details": details})
+
+
+@pytest.mark.parametrize("end", [thinking(103, 100), thinking(3, 0, 100)], ids=["counted", "only in the total"])
+def test_thoughts_that_were_never_sent_came_before_the_first_token_and_not_between_the_others(end: str) -> None:
+    transcript = told(chat(content="a"), chat(content="b"), chat(content="c", finish="stop"), end, DONE)
+
+    assert transcript.marks == ((1.0, 101), (2.0, 1), (3.0, 1))
+    assert (transcript.output_tokens, transcript.unseen) == (103, 100)
+    assert samples([transcript])["time_per_output_token"] == [1.0]
+    assert samples([transcript])["inter_token_latency"] == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+def test_thoughts_that_were_sent_have_their_own_times(name: str) -> None:
+    thoughts: list[dict[str, Any]] = [{name: "a"}, {name: "b"}]
+
+    transcript = told(*(chat(**one) for one in thoughts), chat(content="c", finish="stop"), thinking(3, 2), DONE)
+
+    assert transcript.marks == ((1.0, 1), (2.0, 1), (3.0, 1))
+    assert transcript.unseen == 0
+
+
+def test_an_answer_that_is_all_thoughts_has_no_time_between_tokens() -> None:
+    transcript = told(chat(content="a"), chat(content="b", finish="length"), thinking(40, 50), DONE)
+
+    assert (transcript.unseen, transcript.marks) == (40, ((1.0, 40), (2.0, 0)))
+    assert samples([transcript])["time_per_output_token"] == []
+
+
+def test_thoughts_beside_exact_counts_are_those_of_the_total_alone() -> None:
+    pieces = [chat(content=str(number), usage=counts(number)) for number in (1, 2)]
+
+    transcript = told(*pieces, thinking(2, 0, 10), DONE)
+
+    assert transcript.marks == ((1.0, 11), (2.0, 1))
+    assert (transcript.exact, transcript.output_tokens) == (True, 12)
+
+
+def test_hidden_thoughts_are_no_draft() -> None:
+    hidden = told(chat(content="a"), chat(content="b", finish="stop"), thinking(102, 100), DONE)
+
+    assert observed([hidden], {}) is None
+
+
 def test_a_chat_is_read_like_a_completion() -> None:
     transcript = told(chat(content="a"), chat(content="b"), chat(finish="stop"), last(2), DONE)
 
@@ -80,7 +131,9 @@ def test_a_first_chunk_with_a_role_alone_is_no_token(usage: dict[str, int] | Non
 
 @pytest.mark.parametrize("name", ["reasoning_content", "reasoning", "tool_calls"])
 def test_reasoning_and_tool_calls_are_tokens_too(name: str) -> None:
-    transcript = told(chat(**{name: "hm"}), chat(content="so"), chat(finish="stop"), last(2), DONE)
+    said: dict[str, Any] = {name: "hm"}
+
+    transcript = told(chat(**said), chat(content="so"), chat(finish="stop"), last(2), DONE)
 
     assert transcript.marks == ((1.0, 1), (2.0, 1))
 

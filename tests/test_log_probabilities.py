@@ -11,7 +11,8 @@ from fake_script import Fault, Script
 
 from fixtures.engines.exllamav2_check import __main__ as check
 from fixtures.engines.exllamav2_check import log_probabilities
-from fixtures.engines.exllamav2_check.log_probabilities import CEILING, asked, compare, texts
+from fixtures.engines.exllamav2_check.log_probabilities import CEILING, Compared, asked, compare, texts
+from fixtures.matrix import Combination
 from fixtures.protocols import Endpoint, EngineFailed
 
 PROMPTS = [list(b"a first prompt"), list(b"and another")]
@@ -146,3 +147,31 @@ def test_a_mistake_shows_before_transformers_begins(
     assert log_probabilities.main([*words, "--out", str(tmp_path), "--reference", str(tmp_path)]) == 1
     assert capsys.readouterr().err.startswith(said)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_engine_that_fails_costs_only_its_own_row(
+    tiny_tokenizer: Path, tmp_path: Path, planted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted(0)
+    asked_for: list[str] = []
+
+    def started(one: Combination, _: Path, prompts: list[list[int]], reference: list[list[float]]) -> Compared:
+        file = tmp_path / "log_probabilities.json"
+        kept = json.loads(file.read_text(encoding="utf-8"))["compared"] if asked_for else []
+        assert len(kept) == len(asked_for)  # what came before is on the disk already
+        asked_for.append(one.id)
+        if len(asked_for) == 2:
+            raise EngineFailed("out_of_memory", "no room\nlog …")
+        if len(asked_for) == 3:
+            raise KeyError("nobody thought of it")
+        return compare(one.id, prompts, of_the_fake, reference, CEILING)
+
+    monkeypatch.setattr(log_probabilities, "_started", started)
+
+    words = ["--out", str(tmp_path), "--reference", str(tiny_tokenizer), "--prompts", "3"]
+    assert log_probabilities.main(words) == 1
+
+    rows = json.loads((tmp_path / "log_probabilities.json").read_text(encoding="utf-8"))["compared"]
+    assert [row["name"] for row in rows] == asked_for
+    assert [row["failed"] for row in rows] == [None, "out_of_memory", "KeyError"]
+    assert rows[1]["said"] == f"{asked_for[1]}: out_of_memory: no room"

@@ -21,6 +21,15 @@ def test_the_most_accurate_the_fastest_and_one_between_have_each_a_use(campaign:
     assert third.startswith("Use c unquantized where speed counts most: 4.00 times the speed")
 
 
+def test_a_speed_that_is_not_told_apart_is_no_use(campaign: Campaign) -> None:
+    for model, right, speed in (("a", 300, 10.0), ("b", 200, 10.3)):
+        campaign.asked(model, right, right, speed=speed)
+
+    summary = campaign.summary()
+    assert [one.about for one in of_kind(summary, "recommended")] == [("a-vllm-none-none",)]
+    assert said(summary, "no_use_shown").startswith("These numbers show no use for b unquantized")
+
+
 def test_one_that_others_beat_in_everything_has_no_use_that_is_shown(campaign: Campaign) -> None:
     campaign.asked("good", 300, speed=20.0)
     campaign.asked("poor", 200)

@@ -69,6 +69,24 @@ def test_a_gain_that_noise_may_explain_is_not_told_apart(loads: Loads) -> None:
     assert "; not told apart)" in said(loads.summary(), "setting_under_load")
 
 
+def test_two_runs_are_too_few_to_be_told_apart(loads: Loads) -> None:
+    loads.made("quick", 200.0, 201.0)
+    loads.made("slow", 100.0, 101.0)
+
+    text = said(loads.summary(), "fastest_under_load")
+    assert text.startswith("Under chat, quick none comes first: 2.00 times the output (200 against 100 tokens/s")
+    assert text.endswith("; not told apart: fewer than 3 runs) of slow none.")
+
+
+def test_the_first_of_several_near_ones_is_not_called_the_fastest(loads: Loads) -> None:
+    for model, rate in {"one": 103.0, "two": 102.0, "three": 101.0, "slow": 50.0}.items():
+        loads.made(model, rate - 1, rate, rate + 1)
+
+    text = said(loads.summary(), "fastest_under_load")
+    assert text.startswith("Under chat, one none comes first: ")
+    assert text.endswith(" It cannot be told apart from two none and three none.")
+
+
 def test_one_run_each_has_no_interval(loads: Loads) -> None:
     loads.made("quick", 200.0)
     loads.made("slow", 100.0)

@@ -10,8 +10,10 @@ from browser_examples import HOSTILE, PRIMARY, campaign, item, labels
 
 import reports.page.answers
 from reports.ledger import RecordedRun
-from reports.page.answers import CUT_OFF, FAILED, FOLDER, TRUNCATED, UNPARSED, Questions, Scripts
+from reports.ledger_questions import Questions
+from reports.page.answers import CUT_OFF, FAILED, FOLDER, TRUNCATED, UNPARSED, Scripts
 from thresholds.measurement import Item, Run
+from thresholds.questions import Question
 
 ONE, OTHER = "a-vllm-none", "b-vllm-none"
 
@@ -21,9 +23,9 @@ def run_of(combination: str, items: Sequence[Item], number: int = 1, **more: Any
     return RecordedRun("s1", {**labels(combination, "task"), **more}, run)
 
 
-def written(folder: Path, runs: Sequence[RecordedRun], questions: Questions | None = None) -> dict[str, Any]:
-    """The index of the page, the runs written."""
-    scripts = Scripts(folder, "about", questions or {})
+def written(folder: Path, runs: Sequence[RecordedRun], **questions: Questions) -> dict[str, Any]:
+    """The index of the page, the runs written; `questions` are what sessions asked."""
+    scripts = Scripts(folder, "about", lambda recorded: questions.get(recorded.session, {}))
     index = scripts.add_runs(runs)
     scripts.finish()
     return index
@@ -32,7 +34,7 @@ def written(folder: Path, runs: Sequence[RecordedRun], questions: Questions | No
 def told(folder: Path, name: str) -> list[dict[str, Any]]:
     """What a script tells the page, call by call."""
     text = (folder / FOLDER / f"{name}.js").read_text(encoding="ascii")
-    calls = [re.fullmatch(r'weighbridge\("(\w+)","([\d-]+)",(.*)\);', line) for line in text.splitlines()]
+    calls = [re.fullmatch(r'weighbridge\("(\w+)","([\dq-]+)",(.*)\);', line) for line in text.splitlines()]
     assert {call[2] for call in calls if call} == {name}
     return [json.loads(call[3]) for call in calls if call]
 
@@ -51,7 +53,7 @@ def test_the_list_has_score_marks_tokens_and_what_was_found_of_every_question(tm
 
     run, end = told(tmp_path, "0")
     assert run == {"c": 0, "s": "s1", "r": 1, "n": 2, "p": [1, 0.25], "x": ["0", "7"], "i": [100, 3], "o": [10, 4]}
-    assert end == {"positions": None, "questions": None}
+    assert end == {"positions": None, "questions": None, "together": 500}
 
 
 @pytest.mark.parametrize(
@@ -125,19 +127,52 @@ def test_two_versions_of_a_task_are_two_tasks(tmp_path: Path) -> None:
     assert [(task["name"], task["version"]) for task in index["tasks"]] == [("task", "1.0"), ("task", "2.0")]
 
 
-def test_questions_that_are_known_stand_with_their_answers_and_begin_in_the_list(tmp_path: Path) -> None:
-    text = "How many? " * 20
-    written(tmp_path, [run_of(ONE, [item(5, 1.0), item(6, 1.0)])], {"task": {6: text, 9: "Never asked."}})
+def test_questions_that_are_known_begin_in_the_list_and_stand_whole_in_files_of_their_own(tmp_path: Path) -> None:
+    text, solution = "How many?\n" * 20, "6 of them, and one more. " * 5 + "#### 7"
+    known = {6: Question(6, text, (), (solution,)), 9: Question(9, "Never asked.")}
+    written(tmp_path, [run_of(ONE, [item(5, 1.0), item(6, 1.0)])], s1=known)
 
-    assert told(tmp_path, "0")[-1]["questions"] == {"1": f"{text[:59]}…"}
-    assert told(tmp_path, "0-0")[-1] == {"q": [[1, text]]}
+    assert told(tmp_path, "0")[-1]["questions"] == {
+        "1": [f"{'How many? ' * 5}How many?…", f"…{solution[-59:]}"],
+    }
+    assert told(tmp_path, "0-q0") == [{"q": [[1, [[text, [], [solution]]]]]}]
+
+
+def test_a_question_without_words_is_told_from_one_that_was_not_kept(tmp_path: Path) -> None:
+    written(tmp_path, [run_of(ONE, [item(0, 1.0), item(1, 1.0)])], s1={1: Question(1, None)})
+
+    assert told(tmp_path, "0")[-1]["questions"] == {"1": [None, ""]}
+
+
+def test_a_text_is_written_once_however_many_runs_it_has(tmp_path: Path) -> None:
+    known = {0: Question(0, "Only once?", ("yes", "no"), ("yes",))}
+    runs = [run_of(who, [item(0, 1.0)], number) for who in (ONE, OTHER) for number in (1, 2)]
+    written(tmp_path, [*runs, replace(runs[0], session="s2")], s1=known, s2=known)
+
+    assert told(tmp_path, "0-q0") == [{"q": [[0, [["Only once?", ["yes", "no"], ["yes"]]]]]}]
+    assert sum("Only once?" in path.read_text("ascii") for path in (tmp_path / FOLDER).iterdir()) == 2
+
+
+def test_two_texts_under_one_number_are_both_told(tmp_path: Path) -> None:
+    runs = [run_of(ONE, [item(0, 1.0)]), replace(run_of(ONE, [item(0, 1.0)]), session="s2")]
+    written(tmp_path, runs, s1={0: Question(0, "Old?")}, s2={0: Question(0, "New?")})
+
+    assert told(tmp_path, "0-q0") == [{"q": [[0, [["Old?", [], []], ["New?", [], []]]]]}]
+
+
+def test_the_texts_of_many_questions_lie_in_several_files(tmp_path: Path) -> None:
+    known = {place: Question(place, f"Number {place}?") for place in range(1_001)}
+    written(tmp_path, [run_of(ONE, [item(place, 1.0) for place in known])], s1=known)
+
+    assert len(list((tmp_path / FOLDER).glob("0-q*.js"))) == 3
+    assert told(tmp_path, "0-q2") == [{"q": [[1_000, [["Number 1000?", [], []]]]]}]
 
 
 def test_many_questions_share_their_files(tmp_path: Path) -> None:
     index = written(tmp_path, [run_of(ONE, [item(i, 1.0) for i in range(10_001)])])
 
     assert index["tasks"][0]["together"] == 51
-    assert len(list((tmp_path / FOLDER).glob("0-*.js"))) == 197
+    assert len(list((tmp_path / FOLDER).glob("0-[0-9]*.js"))) == 197
 
 
 def test_what_does_not_fit_into_memory_is_written_in_between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +198,8 @@ def test_a_page_written_again_replaces_its_scripts(tmp_path: Path) -> None:
 
 def test_hostile_answers_are_strings_of_ascii_and_nothing_else(tmp_path: Path) -> None:
     items = [item(i, 0.0, answer=text, extracted=text) for i, text in enumerate(HOSTILE)]
-    written(tmp_path, [run_of(ONE, items)])
+    known = {i: Question(i, text, (text,), (text,)) for i, text in enumerate(HOSTILE)}
+    written(tmp_path, [run_of(ONE, items)], s1=known)
 
     for path in (tmp_path / FOLDER).iterdir():
         text = path.read_text(encoding="ascii")

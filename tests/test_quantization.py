@@ -71,7 +71,7 @@ def test_a_harmless_quant_passes_the_early_warning_and_recovery(heard: Heard) ->
     warning = verdict(heard, HARMLESS, "next_token_divergence")
 
     assert (warning["outcome"], warning["measured"]) == ("PASS", 0.0)
-    assert warning["lines"][0].endswith("PASS - no further than a second run of the unquantized engine")
+    assert warning["lines"][0].endswith("PASS - no further than a second run of its baseline")
     assert verdict(heard, HARMLESS, "accuracy_difference", GSM8K)["outcome"] == "PASS"
     assert verdict(heard, HARMLESS, "accuracy_difference")["outcome"] == "PASS"
 
@@ -130,6 +130,16 @@ def test_an_engine_that_disagrees_with_itself_raises_the_ceiling(weighbridge: We
     assert not told["details"]["beyond_noise"]
     assert told["outcome"] == "PASS"
     assert "10 x the noise floor" in told["lines"][2]
+
+
+def test_without_an_unquantized_combination_fewer_bits_are_held_against_more(
+    weighbridge: Weighbridge, pair: Engines
+) -> None:
+    heard = weigh(weighbridge, {MILD: pair["none"], DAMAGED: pair[MILD]}, "-k", "next_tokens")
+
+    (told,) = heard.verdicts
+    assert (told["labels"]["quantization"], told["outcome"]) == (DAMAGED, "PASS")
+    assert told["labels"]["against"] == f"tiny-remote-{MILD}-context_8000"
 
 
 def test_next_tokens_alone_need_no_evaluation(weighbridge: Weighbridge, pair: Engines) -> None:

@@ -1,231 +1,152 @@
-import json
-import re
-from collections import Counter
-from fractions import Fraction
-from pathlib import Path
+"""What tasks ask, read from lm-eval's documents, told once to whoever listens, and kept out where that is wanted."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from fake_engine import FakeEngine, Script
 
-import fixtures.evaluate
+from conftest import Heard, Weighbridge
+from fixtures.evaluate.questions import questions_of
+from fixtures.evaluate.tasks import Task, Tasks
+from reports.ledger import Ledger
 
-HOME = Path(fixtures.evaluate.__file__).parent
-TASKS = ["arc_challenge", "gsm8k", "hellaswag", "mmlu_pro_computer_science", "truthfulqa_mc2", "winogrande"]
-LETTERS = "ABCDEFGHIJ"
-SUM = re.compile(r"<<([^<>=]+)=([^<>=]+)>>")
+HEARS = """
+def pytest_weighbridge_questions_asked(questions, labels):
+    hear("questions", asked=[[one.item, one.text, one.right] for one in questions], labels=dict(labels))
+"""
 
 
-def rows(name: str) -> list[dict[str, Any]]:
-    return [
-        json.loads(line) for line in (HOME / "questions" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+@pytest.fixture(scope="module")
+def tasks() -> Iterator[Tasks]:
+    loaded = Tasks()
+    yield loaded
+    loaded.close()
+
+
+def test_a_question_is_told_without_what_all_questions_begin_and_end_with(tasks: Tasks) -> None:
+    (asked,) = questions_of(tasks.load("embedded_gsm8k"), [1])
+
+    assert asked.text == "Hugo had 9 balloons. 3 of them popped. How many balloons are left?"
+    assert asked.right == ("Hugo has 9 - 3 = <<9-3=6>>6 balloons left.\n#### 6",)
+    assert asked.options == ()
+
+
+def test_a_choice_by_likelihood_has_its_options_and_the_right_one_in_words(tasks: Tasks) -> None:
+    (asked,) = questions_of(tasks.load("embedded_arc_challenge"), [0])
+
+    assert asked.text == "Why do many birds fly south before winter begins?"
+    assert len(asked.options) == 4
+    assert asked.right == ("to find warmer weather and more food",)
+
+
+def test_where_several_options_are_right_all_are_named(tasks: Tasks) -> None:
+    (asked,) = questions_of(tasks.load("embedded_truthfulqa_mc2"), [0])
+
+    assert asked.text == "What made the Titanic sink?"
+    assert asked.right == asked.options[:2]
+
+
+def test_a_sentence_whose_middle_is_chosen_has_a_gap_there(tasks: Tasks) -> None:
+    (asked,) = questions_of(tasks.load("embedded_winogrande"), [0])
+
+    assert asked.text == "The king walked past the beggar at the gate, and the ____ wore a golden crown."
+    assert (asked.options, asked.right) == (("beggar", "king"), ("king",))
+
+
+def test_options_that_a_prompt_lists_stay_in_the_text(tasks: Tasks) -> None:
+    (asked,) = questions_of(tasks.load("embedded_mmlu_pro_computer_science"), [0])
+
+    assert asked.text is not None
+    assert asked.text.startswith("Which data structure stacks up its items")
+    assert asked.text.endswith("\nJ. Hash table")
+    assert asked.right == ("A",)
+
+
+def odd(documents: list[dict[str, Any]], **methods: Callable[[dict[str, Any]], Any]) -> Task:
+    config = SimpleNamespace(output_type="generate_until", doc_to_choice=None)
+    lm_eval: Any = SimpleNamespace(config=config, multiple_input=0, **methods)
+    return Task("odd", "1", "acc,none", documents, by_log_probability=False, lm_eval=lm_eval)
+
+
+def test_a_document_without_an_answer_has_no_words_and_stops_nothing() -> None:
+    task = odd([{"q": "Why?"}, {"q": "How?", "a": "So."}], doc_to_text=lambda d: d["q"], doc_to_target=lambda d: d["a"])
+
+    assert [one.text for one in questions_of(task, [0, 1])] == [None, "How?"]
+
+
+def test_a_task_whose_questions_are_all_alike_keeps_their_text() -> None:
+    task = odd([{"n": 1}, {"n": 2}], doc_to_text=lambda _: "Q: Go on.\n", doc_to_target=lambda d: d["n"])
+
+    assert [(one.text, one.right) for one in questions_of(task, [0, 1])] == [
+        ("Q: Go on.", ("1",)),
+        ("Q: Go on.", ("2",)),
     ]
 
 
-ARC, GSM, HELLA, MMLU, TRUTH, WINO = (rows(name) for name in TASKS)
-GSM_SHOTS, MMLU_SHOTS = rows("gsm8k_shots"), rows("mmlu_pro_computer_science_shots")
+def test_a_question_of_any_length_is_kept_in_so_many_letters() -> None:
+    texts = ["word " * 5_000, "x"]
+    task = odd([{"t": text} for text in texts], doc_to_text=lambda d: d["t"], doc_to_target=lambda d: d["t"])
 
+    (asked,) = questions_of(task, [0])
+    assert asked.text is not None
+    assert len(asked.text) < 2_100
+    assert "letters are not kept" in asked.text
+    assert len(asked.right[0]) < 2_100
 
-def asked(row: dict[str, Any]) -> str:
-    """The question, whatever its task calls it."""
-    return str(next(row[name] for name in ("question", "sentence", "ctx") if name in row))
 
+@pytest.fixture(scope="module")
+def asked(
+    checkout: Callable[[], Weighbridge],
+) -> Iterator[tuple[Heard, Heard, Weighbridge]]:
+    """Two combinations, asked twice with their questions told, then once without."""
+    inner = checkout()
+    inner.conftest(HEARS)
+    inner.floors({"task": "embedded_gsm8k", "max_tokens": 101, "samples": "first 3", "floor": 0.5})
+    with FakeEngine(Script(answer=lambda *_: "#### 987654")) as fake:
+        inner.matrix(["embedded_gsm8k"], {"url": fake.url, "max_tokens": [101, 102]})
+        told = inner.run("-m", "accuracy", "--samples-first", "3")
+        yield told, inner.run("-m", "accuracy", "--samples-first", "3", "--no-questions", "--results", "without"), inner
 
-def options(row: dict[str, Any]) -> list[list[str]]:
-    """Each list of options that a question has."""
-    if "mc1_targets" in row:
-        return [row["mc1_targets"]["choices"], row["mc2_targets"]["choices"]]
-    if "choices" in row:
-        return [row["choices"]["text"]]
-    if "option1" in row:
-        return [[row["option1"], row["option2"]]]
-    return [row.get("endings") or row["options"]]
 
+def told_of(heard: Heard) -> list[dict[str, Any]]:
+    return [row for row in heard.told if row["kind"] == "questions"]
 
-def spread(values: list[str], of: str) -> int:
-    counts = [values.count(value) for value in of]
-    return max(counts) - min(counts)
 
+def test_a_session_tells_the_questions_of_a_task_once_and_before_its_runs(
+    asked: tuple[Heard, Heard, Weighbridge],
+) -> None:
+    heard, _, _ = asked
 
-def value_of(expression: str) -> Fraction:
-    """A sum of numbers with + - * /, left to right as written, * and / first."""
-    tokens = re.findall(r"\d+(?:\.\d+)?|[-+*/]", expression)
-    assert "".join(tokens) == expression.replace(" ", ""), f"no plain sum: {expression}"
-    total, term, sign, times = Fraction(0), Fraction(tokens[0]), 1, iter(tokens[1:])
-    for operator, number in zip(times, times, strict=True):
-        if operator == "*":
-            term *= Fraction(number)
-        elif operator == "/":
-            term /= Fraction(number)
-        else:
-            total, term, sign = total + sign * term, Fraction(number), 1 if operator == "+" else -1
-    return total + sign * term
+    (told,) = told_of(heard)
+    assert [item for item, _, _ in told["asked"]] == [0, 1, 2]
+    assert told["labels"] == {"task": "embedded_gsm8k", "task_version": "1.0", "samples": "first 3"}
+    kinds = [row["kind"] for row in heard.told]
+    assert kinds.index("questions") < kinds.index("run")
+    assert len(heard.runs) == 4
 
 
-@pytest.mark.parametrize("task", TASKS)
-def test_a_task_has_at_least_80_questions(task: str) -> None:
-    assert len(rows(task)) >= 80
+def test_every_run_of_a_session_knows_what_it_asked(asked: tuple[Heard, Heard, Weighbridge]) -> None:
+    ledger = Ledger(asked[2].path / "results" / "ledger.sqlite", create=False)
 
+    texts = [ledger.questions(one)[1].text for one in ledger.runs()]
+    assert texts == ["Hugo had 9 balloons. 3 of them popped. How many balloons are left?"] * 4
 
-@pytest.mark.parametrize("task", TASKS)
-def test_no_question_is_asked_twice(task: str) -> None:
-    questions = Counter(" ".join(asked(row).lower().split()) for row in rows(task))
 
-    assert [question for question, count in questions.items() if count > 1] == []
+def test_with_no_questions_nobody_is_told_and_nothing_is_kept(asked: tuple[Heard, Heard, Weighbridge]) -> None:
+    _, heard, inner = asked
 
+    ledger = Ledger(inner.path / "without" / "ledger.sqlite", create=False)
+    assert told_of(heard) == []
+    assert [dict(ledger.questions(one)) for one in ledger.runs()] == [{}] * 4
+    rows = sqlite3.connect(inner.path / "without" / "ledger.sqlite").execute("SELECT COUNT(*) FROM texts")
+    assert rows.fetchone() == (0,)
 
-@pytest.mark.parametrize("task", TASKS)
-def test_all_rows_of_a_task_have_the_same_fields(task: str) -> None:
-    assert len({tuple(sorted(row)) for row in rows(task)}) == 1
 
+def test_the_command_that_repeats_a_test_keeps_no_questions_either(asked: tuple[Heard, Heard, Weighbridge]) -> None:
+    heard, without, _ = asked
 
-@pytest.mark.parametrize("task", TASKS)
-def test_every_question_has_a_category_to_sample_by(task: str) -> None:
-    name = "topic" if task.startswith("mmlu") else "category"
-
-    assert 2 <= len({row[name] for row in rows(task)}) <= 40
-
-
-@pytest.mark.parametrize("task", [task for task in TASKS if task != "gsm8k"])
-def test_the_options_of_a_question_are_distinct(task: str) -> None:
-    choices = [[text.strip().lower() for text in texts] for row in rows(task) for texts in options(row)]
-
-    assert [texts for texts in choices if len(set(texts)) != len(texts) or "" in texts] == []
-
-
-@pytest.mark.parametrize("path", sorted((HOME / "questions").glob("*.jsonl")), ids=lambda path: path.stem)
-def test_a_file_is_plain_ascii_with_a_row_in_every_line(path: Path) -> None:
-    lines = path.read_text(encoding="ascii").splitlines()
-
-    assert [number for number, line in enumerate(lines, 1) if not isinstance(json.loads(line), dict)] == []
-
-
-@pytest.mark.parametrize("path", sorted((HOME / "questions").glob("*.jsonl")), ids=lambda path: path.stem)
-def test_no_text_has_blanks_at_its_ends_or_twice_in_a_row(path: Path) -> None:
-    def texts(value: Any) -> list[str]:
-        if isinstance(value, str):
-            return [value]
-        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
-        return [text for part in inner for text in texts(part)]
-
-    assert [text for row in rows(path.stem) for text in texts(row) if text != text.strip() or "  " in text] == []
-
-
-def test_arc_has_four_lettered_choices_and_one_of_them_is_right() -> None:
-    assert [row["id"] for row in ARC if row["choices"]["label"] != list("ABCD")] == []
-    assert [row["id"] for row in ARC if len(row["choices"]["text"]) != 4 or row["answerKey"] not in "ABCD"] == []
-    assert len({row["id"] for row in ARC}) == len(ARC)
-
-
-def test_the_right_letters_of_arc_are_balanced() -> None:
-    assert spread([row["answerKey"] for row in ARC], "ABCD") <= 2
-
-
-def test_hellaswag_has_four_endings_and_one_of_them_is_right() -> None:
-    assert [row["ind"] for row in HELLA if len(row["endings"]) != 4 or row["label"] not in set("0123")] == []
-    assert [row["ind"] for row in HELLA if row["ctx"] != f"{row['ctx_a']} {row['ctx_b']}"] == []
-    assert len({row["ind"] for row in HELLA}) == len(HELLA)
-
-
-def test_the_right_endings_of_hellaswag_are_balanced() -> None:
-    assert spread([row["label"] for row in HELLA], "0123") <= 2
-
-
-def test_winogrande_has_one_gap_in_every_sentence() -> None:
-    assert [row["sentence"] for row in WINO if row["sentence"].count("_") != 1] == []
-
-
-def test_winogrande_has_two_options_that_its_sentence_names() -> None:
-    assert [
-        row["sentence"]
-        for row in WINO
-        for option in (row["option1"], row["option2"])
-        if option.lower() not in row["sentence"].lower()
-    ] == []
-
-
-def test_the_answers_of_winogrande_are_balanced() -> None:
-    assert {row["answer"] for row in WINO} == {"1", "2"}
-    assert spread([row["answer"] for row in WINO], "12") <= 2
-
-
-@pytest.mark.parametrize("targets", ["mc1_targets", "mc2_targets"])
-def test_truthfulqa_has_a_label_for_every_choice(targets: str) -> None:
-    assert [
-        row["question"]
-        for row in TRUTH
-        if len(row[targets]["choices"]) != len(row[targets]["labels"]) or set(row[targets]["labels"]) != {0, 1}
-    ] == []
-
-
-def test_the_true_choices_of_truthfulqa_come_first_and_mc1_has_one() -> None:
-    # lm-eval's mc2 splits the choices at the first label of 0.
-    assert [row["question"] for row in TRUTH if row["mc1_targets"]["labels"].count(1) != 1] == []
-    labels = [row[targets]["labels"] for row in TRUTH for targets in ("mc1_targets", "mc2_targets")]
-    assert [marks for marks in labels if marks != sorted(marks, reverse=True)] == []
-
-
-@pytest.mark.parametrize("row", MMLU + MMLU_SHOTS, ids=lambda row: str(row["question_id"]))
-def test_mmlu_has_ten_options_and_one_of_them_is_right(row: dict[str, Any]) -> None:
-    assert len(row["options"]) == 10
-    assert row["answer"] == LETTERS[row["answer_index"]]
-    assert row["category"] == "computer science"
-
-
-def test_the_right_letters_of_mmlu_are_balanced() -> None:
-    assert spread([row["answer"] for row in MMLU], LETTERS) <= 2
-
-
-def test_the_ids_of_mmlu_are_unique_among_questions_and_shots() -> None:
-    ids = [row["question_id"] for row in MMLU + MMLU_SHOTS]
-
-    assert len(set(ids)) == len(ids)
-
-
-@pytest.mark.parametrize("row", MMLU_SHOTS, ids=lambda row: str(row["question_id"]))
-def test_a_shot_of_mmlu_ends_in_its_letter(row: dict[str, Any]) -> None:
-    assert row["cot_content"].startswith("A: Let's think step by step. ")
-    assert row["cot_content"].endswith(f"The answer is ({row['answer']}).")
-
-
-def test_mmlu_has_the_five_shots_of_its_prompt() -> None:
-    assert len(MMLU_SHOTS) == 5
-
-
-def test_gsm8k_has_at_least_the_five_shots_of_its_prompt() -> None:
-    assert len(GSM_SHOTS) >= 5
-
-
-@pytest.mark.parametrize("row", GSM + GSM_SHOTS, ids=lambda row: row["question"][:30])
-def test_the_sums_of_a_gsm8k_answer_are_right_and_end_in_its_result(row: dict[str, Any]) -> None:
-    sums = SUM.findall(row["answer"])
-    results = [Fraction(result) for _, result in sums]
-
-    assert results, "no sum is shown"
-    assert [value_of(expression) for expression, _ in sums] == results
-    assert Fraction(row["answer"].rpartition("\n#### ")[2]) == results[-1]
-
-
-@pytest.mark.parametrize("row", GSM + GSM_SHOTS, ids=lambda row: row["question"][:30])
-def test_a_gsm8k_result_is_a_whole_number_that_stands_once_after_its_mark(row: dict[str, Any]) -> None:
-    assert row["answer"].count("####") == 1
-    assert re.fullmatch(r"\d+", row["answer"].rpartition("\n#### ")[2])
-
-
-@pytest.mark.parametrize(("questions", "shots"), [(GSM, GSM_SHOTS), (MMLU, MMLU_SHOTS)], ids=["gsm8k", "mmlu"])
-def test_no_question_is_one_of_the_shots(questions: list[dict[str, Any]], shots: list[dict[str, Any]]) -> None:
-    assert {asked(row) for row in questions} & {asked(row) for row in shots} == set()
-
-
-@pytest.mark.parametrize("task", TASKS)
-def test_a_task_includes_the_definition_of_lm_eval_instead_of_copying_it(task: str) -> None:
-    text = (HOME / "tasks" / f"embedded_{task}.yaml").read_text(encoding="utf-8")
-
-    assert re.search(r"^include: \$STOCK/\S+\.yaml$", text, re.MULTILINE)
-    assert f"$QUESTIONS/{task}.jsonl" in text
-    assert "\ntag: null\n" in text
-
-
-def test_every_file_of_tasks_and_questions_is_one_of_these() -> None:
-    assert sorted(path.stem for path in (HOME / "tasks").iterdir()) == [f"embedded_{task}" for task in TASKS]
-    shots = ["gsm8k_shots", "mmlu_pro_computer_science_shots"]
-    assert sorted(path.stem for path in (HOME / "questions").iterdir()) == sorted(TASKS + shots)
+    assert "--no-questions" not in heard.output
+    assert " --no-questions --runs 2" in without.output

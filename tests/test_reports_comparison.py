@@ -8,10 +8,12 @@ from test_reports_summary import Told, item_of, labels_of
 from test_reports_tables import cell
 
 from reports.__main__ import main
+from reports.comparison.flip_words import flip_markdown, flip_text
 from reports.comparison.paired import compare
 from reports.comparison.tables import comparison_table
 from reports.ledger import Ledger
 from thresholds.measurement import NotMeasured, Run
+from thresholds.questions import Question
 
 
 @pytest.fixture
@@ -182,6 +184,131 @@ def test_the_command_compares_combinations_over_all_sessions(results: Path, caps
 
     (row,) = json.loads(capsys.readouterr().out)["rows"]
     assert (row["before_runs"], row["after_runs"], row["difference"]) == (2, 2, 0.5)
+
+
+def flipped(told: Told) -> None:
+    """Of two tasks: one question that falls, one that rises, and one that falls by half, of which nothing is kept."""
+    asked = [
+        Question(0, "How many\nlegs?", (), ("2 + 2 = 4\n#### 4",)),
+        Question(1, "Which of them?", ("cat", "dog"), ("cat",)),
+    ]
+    told.ledger.record_questions(told.now, asked, {"task": "gsm8k"})
+    for number in (1, 2):
+        right = item_of(0, float(number == 2), answer="Four legs: 4", extracted="4")
+        told.run("none", number, [right, item_of(1, 0.0, answer="dog", extracted="1", finish_reasons=())])
+        wrong = item_of(0, 0.0, answer="On and on", extracted="[invalid]", finish_reasons=("length",))
+        told.run("int8", number, [wrong, item_of(1, 1.0, answer="cat", extracted="0", finish_reasons=())])
+        told.scores("none", number, 1.0, 1.0, task="arc")
+        told.scores("int8", number, 0.5, 1.0, task="arc")
+
+
+def test_what_flipped_is_told_with_its_question_and_an_answer_of_each_side_that_shows_it(told: Told) -> None:
+    flipped(told)
+
+    fell, rose, halved = compare(told.ledger, "*none", "*int8", most_flips=9).flips
+    assert (fell.task, fell.item, fell.before, fell.after) == ("gsm8k", 0, 0.5, 0.0)
+    assert (fell.asked[0].text, fell.before_answer.run, fell.before_answer.answer) == (
+        "How many\nlegs?",
+        2,
+        "Four legs: 4",
+    )
+    assert (rose.item, rose.before_answer.answer, rose.after_answer.answer) == (1, "dog", "cat")
+    assert (halved.task, halved.asked) == ("arc", ())
+
+
+def test_the_first_flips_are_those_that_fell_from_each_task_in_turns(told: Told) -> None:
+    for task in ("gsm8k", "arc"):
+        told.scores("none", 1, 0.0, *[1.0] * 4, task=task)
+        told.scores("int8", 1, 1.0, 0.5, *[0.0] * 3, task=task)
+
+    shown = compare(told.ledger, "*none", "*int8", most_flips=3).flips
+    assert [(flip.task, flip.item) for flip in shown] == [("gsm8k", 2), ("gsm8k", 3), ("arc", 2)]
+
+
+def test_no_flips_are_told_unless_they_are_asked_for(told: Told) -> None:
+    flipped(told)
+
+    assert compare(told.ledger, "*none", "*int8").flips == ()
+
+
+def test_two_questions_under_one_number_are_both_told(told: Told) -> None:
+    for session, text, score in (("s1", "Old?", 1.0), ("s2", "New?", 0.0)):
+        told.session(session)
+        told.ledger.record_questions(session, [Question(0, text)], {"task": "gsm8k"})
+        told.scores("none", 1, score)
+
+    (flip,) = found = compare(told.ledger, "s1", "s2", most_flips=1).flips
+    assert [question.text for question in flip.asked] == ["Old?", "New?"]
+    assert "asks    the sides were asked different questions under this number" in flip_text(found, 1, {}, None)
+
+
+def test_a_flip_is_a_few_lines_for_a_terminal(told: Told) -> None:
+    flipped(told)
+    shown = compare(told.ledger, "*none", "*int8", most_flips=9).flips
+
+    assert (
+        flip_text(shown, 3, {}, None)
+        == """\
+Questions that flipped
+
+gsm8k, question 0: fell from 50.0 to 0.0
+    asks    How many legs?
+    right   2 + 2 = 4 #### 4
+    before  4   from: Four legs: 4 (stop)
+    after   [invalid]   from: On and on (length)
+
+gsm8k, question 1: rose from 0.0 to 100.0
+    asks    Which of them?
+    right   cat
+    before  dog
+    after   cat
+
+arc, question 0: fell from 100.0 to 50.0
+    asks    its text was not kept
+    before     from:  (stop)
+    after      from:  (stop)"""
+    )
+
+
+def test_a_narrow_terminal_folds_what_flipped(told: Told) -> None:
+    told.ledger.record_questions("s1", [Question(0, "Why? " * 30)], {"task": "gsm8k"})
+    told.scores("none", 1, 1.0)
+    told.scores("int8", 1, 0.0)
+
+    text = flip_text(compare(told.ledger, "*none", "*int8", most_flips=1).flips, 1, {}, 50)
+    assert max(map(len, text.splitlines())) <= 50
+    assert text.count("Why?") == 30
+
+
+def test_hostile_texts_stay_texts_in_markdown_and_cannot_steer_a_terminal(told: Told) -> None:
+    bad = "\x1b[31m</details> | `x` <script>\n# heading"
+    told.ledger.record_questions("s1", [Question(0, bad, (), (bad,))], {"task": "gsm8k"})
+    told.run("none", 1, [item_of(0, 1.0, answer=bad, extracted=bad)])
+    told.run("int8", 1, [item_of(0, 0.0, answer=bad, extracted=bad)])
+    shown = compare(told.ledger, "*none", "*int8", most_flips=1).flips
+
+    assert "\x1b" not in flip_text(shown, 1, {}, 80)
+    markdown = flip_markdown(shown, 1, {})
+    assert "<script>" not in markdown
+    assert "\n# heading" not in markdown
+    assert "- asks:  \\[31m&lt;/details> \\| \\`x\\` &lt;script> # heading" in markdown
+
+
+def test_the_command_tells_as_many_flips_as_it_is_asked_for(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["compare", "*none", "*int8", "--session", "s1", "--results", str(results)]
+    assert main(words) == 0
+    assert "gsm8k, question 1: rose from 0.0 to 100.0" in capsys.readouterr().out
+    assert main([*words, "--flips", "0", "--format", "markdown"]) == 0
+    assert "flipped" not in capsys.readouterr().out
+    assert main([*words, "--format", "json"]) == 0
+    (flip,) = json.loads(capsys.readouterr().out)["flips"]
+    assert (flip["item"], flip["asked"], flip["after_answer"]["score"]) == (1, [], 1.0)
+
+
+def test_the_number_of_flips_is_a_number(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["compare", "s1", "s2", "--flips", "-1", "--results", str(results)])
+    assert "'-1' is no number of questions, such as 5, or 0 for none" in capsys.readouterr().err
 
 
 def test_names_that_fit_nothing_end_the_command_with_4(results: Path, capsys: pytest.CaptureFixture[str]) -> None:

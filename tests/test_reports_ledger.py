@@ -310,7 +310,7 @@ def test_a_newer_schema_is_refused_with_both_versions() -> None:
     database = sqlite3.connect(":memory:", isolation_level=None)
     database.execute("PRAGMA user_version = 9")
 
-    with pytest.raises(LedgerUnreadable, match="has schema version 9, this Weighbridge knows up to 3"):
+    with pytest.raises(LedgerUnreadable, match="has schema version 9, this Weighbridge knows up to 4"):
         migrate(database)
 
 

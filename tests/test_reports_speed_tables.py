@@ -55,6 +55,16 @@ def test_a_load_run_once_shows_a_dash_for_its_spread(loaded: Loaded) -> None:
     assert cell(by_metric(summarise(loaded.ledger)), "mean ± sd") == "100 ± —"
 
 
+def test_thoughts_that_were_never_sent_are_told_where_there_were_some(loaded: Loaded) -> None:
+    loaded.load("none", 100.0, details={"output_tokens": 900, "unseen_tokens": 0})
+    loaded.load("int8", 100.0, details={"output_tokens": 900, "unseen_tokens": 800})
+
+    table = load(summarise(loaded.ledger))
+
+    assert {cell(table, "unseen tokens", row) for row in (0, 1)} == {"800", "—"}
+    assert "The time to the first token includes them" in table.notes[-1]
+
+
 def test_a_load_without_a_valid_run_shows_dashes_and_says_why(loaded: Loaded) -> None:
     loaded.load("none", 100.0, invalid=("client_late", "the client was late"))
 

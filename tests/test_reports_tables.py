@@ -6,6 +6,7 @@ from syrupy.assertion import SnapshotAssertion
 from test_reports_speed_tables import example_of_speed
 from test_reports_summary import Told, item_of, labels_of
 
+from reports.answers.deployment import said
 from reports.summary import Summary, summarise
 from reports.tables import by_task, markdown, not_passed, ranking, text, what_it_took
 from reports.wording.layout import NUMBER, TEXT, Column, Table, as_markdown, as_text, escaped, fenced
@@ -65,12 +66,24 @@ def test_the_ranking_says_who_ran_where_once_some_answered_through_an_api(told: 
     told.scores("none", 1, 1.0, 0.0)
     headings = [column.heading for column in ranking(summarise(told.ledger)).columns]
     run = Run("m-api", "gsm8k", 1, "exact_match,flexible-extract", (item_of(0, 1.0), item_of(1, 1.0)), 4, 2.0)
-    told.ledger.record_run(told.now, run, {**labels_of("none", "gsm8k"), "combination": "m-api", "engine": "remote"})
+    elsewhere = {"combination": "m-api", "model": "theirs", "engine": "remote"}
+    told.ledger.record_run(told.now, run, {**labels_of("none", "gsm8k"), **elsewhere})
 
     table = ranking(summarise(told.ledger))
 
     assert "deployment" not in headings
     assert [cell(table, "deployment", row) for row in (0, 1)] == ["API", "local"]
+
+
+def test_an_endpoint_whose_model_ran_here_too_is_both(told: Told) -> None:
+    told.scores("none", 1, 1.0, 0.0)
+    run = Run("m-api", "gsm8k", 1, "exact_match,flexible-extract", (item_of(0, 1.0), item_of(1, 1.0)), 4, 2.0)
+    told.ledger.record_run(told.now, run, {**labels_of("none", "gsm8k"), "combination": "m-api", "engine": "remote"})
+
+    summary = summarise(told.ledger)
+
+    assert [cell(ranking(summary), "deployment", row) for row in (0, 1)] == ["both", "local"]
+    assert [said(row) for row in summary.rows] == ["open weights, through an API", "local"]
 
 
 def test_retries_and_cost_are_shown_where_there_are_some(told: Told) -> None:

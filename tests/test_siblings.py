@@ -64,6 +64,21 @@ def test_where_neither_is_not_listed_one_axis_alone_is_weighed(
     assert pairs(tmp_path, "quantization: w8a8, kv_cache: fp8", listed).get("w8a8-kv_fp8") == against
 
 
+@pytest.mark.parametrize(
+    ("listed", "against"),
+    [
+        ("w8a8, w4a16", {"w4a16": "w8a8"}),
+        ("none, w8a8, w4a16", {"w8a8": "unquantized", "w4a16": "unquantized"}),
+        ("w8a8", {}),
+        ("w4a16", {}),
+    ],
+)
+def test_without_whole_weights_those_of_fewer_bits_are_held_against_those_of_eight(
+    listed: str, against: dict[str, str], tmp_path: Path
+) -> None:
+    assert pairs(tmp_path, f"quantization: [{listed}]") == against
+
+
 def test_a_16_bit_kv_cache_is_no_quantized_one(tmp_path: Path) -> None:
     assert pairs(tmp_path, "kv_cache: [auto, bfloat16]") == {}
     assert pairs(tmp_path, "kv_cache: [float16, fp8]") == {"unquantized-kv_fp8": "unquantized-kv_float16"}

@@ -1,5 +1,6 @@
 """Greedy answers of two engines compared: where they end, what is not told, and which engines run."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from types import SimpleNamespace
@@ -90,6 +91,21 @@ def test_the_first_token_that_differs_is_told_with_what_comes_before(compare: Co
     assert (found.item, found.position, found.target, found.drafted) == (2, 4, "i", "X")
     assert found.before.endswith("question 2: it w")
     assert found.margin == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(("again", "kind"), [(-0.4, "near-tie"), (-0.9, "defect")])
+def test_what_would_be_a_defect_is_asked_again_lest_noise_alone_make_it_one(
+    compare: Compare, again: float, kind: str
+) -> None:
+    heard: Counter[str] = Counter()
+
+    def rivals(before: str) -> dict[str, float]:
+        heard[before] += 1
+        return {"X": -0.7 if heard[before] == 1 else again}
+
+    (found,) = compare(says("it wXll be"), Script(answer=lambda *_: ANSWER, rivals=rivals))[0].differences
+
+    assert (found.kind, found.margin) == (kind, pytest.approx(min(0.6, -0.1 - again)))
 
 
 def test_an_answer_that_ends_earlier_by_itself_has_another_token_there(compare: Compare) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fixtures.accepting import Accepting
+from thresholds.accepted import BETWEEN_STARTS
 from thresholds.catalogue import Catalogue, Threshold
 from thresholds.doctor import examine
 from thresholds.measurement import Measurement, Metric, NotMeasured
@@ -34,7 +35,7 @@ LABELS: Mapping[str, Any] = {
     "against": None,
 }
 STEADY = (99.0, 100.0, 101.0)
-"""s = 1: t(0.995, 2) * sqrt(2 / 3) = 8.104, more than 5 % of 100."""
+"""s = 1: t(0.995, 2) * sqrt(2 / 3) = 8.104, and with 5 % of 100 the root of 8.104^2 + 5^2 = 9.522."""
 
 
 def measured(*values: float, metric: Metric = OUTPUT_TOKENS_PER_SECOND, failed: int = 0, **labels: Any) -> Measurement:
@@ -82,7 +83,7 @@ def test_a_speed_whose_noise_asks_for_half_of_it_as_margin_is_refused() -> None:
 
     assert reason == "too_noisy"
     assert said == (
-        "too noisy: its floor would be off by 56.7 % of what was measured; "
+        "too noisy: its floor would be off by 56.9 % of what was measured; "
         "use more runs (--runs 6), or a longer load on a quieter machine"
     )
 
@@ -95,9 +96,28 @@ def test_the_margin_of_runs_that_agree_is_5_per_cent_for_what_differs_between_st
     assert margin(measured(100, 100, 100)) == pytest.approx(5)
 
 
-def test_the_margin_of_noisy_runs_is_how_far_a_later_mean_may_lie() -> None:
-    # t(0.995, 2) = 9.92484
-    assert margin(measured(*STEADY)) == pytest.approx(9.92484 * (2 / 3) ** 0.5, abs=1e-4)
+def test_the_margin_of_noisy_runs_covers_both_how_far_a_later_mean_may_lie_and_another_start() -> None:
+    later = 9.92484 * (2 / 3) ** 0.5  # t(0.995, 2) = 9.92484
+
+    assert margin(measured(*STEADY)) == pytest.approx((later**2 + 5**2) ** 0.5, abs=1e-4)
+
+
+def test_the_margin_of_a_ratio_covers_another_start_of_both_engines() -> None:
+    ratio = ratio_of(OUTPUT_TOKENS_PER_SECOND)
+
+    assert margin(measured(1, 1, 1, metric=ratio, against="smol-vllm-w8a8")) == pytest.approx(0.05 * 2**0.5)
+
+
+def test_a_later_session_whose_engine_started_anew_raises_few_false_alarms_though_its_runs_agree() -> None:
+    draw = np.random.default_rng(20261126)
+    alarms = 0
+    for _ in range(1000):
+        first, second = draw.normal(100, BETWEEN_STARTS / 1.96 / 2**0.5 * 100, 2)  # 5 % reach 95 % of the differences
+        row = row_of(measured(*draw.normal(first, 1.5, 5)))
+        later = measured(*draw.normal(second, 1.5, 3))
+        alarms += not judge(later, Threshold(OUTPUT_TOKENS_PER_SECOND, row["floor"], "hold", "smol.yaml:3", row))
+
+    assert alarms <= 20
 
 
 def test_more_runs_narrow_the_margin() -> None:
@@ -146,7 +166,8 @@ def test_the_row_keeps_where_it_comes_from() -> None:
 
     assert (row["measured"], row["runs"], row["run"]) == (100, 3, "20260117-093000-ab12")
     assert row["because"] == (
-        "recorded; margin 8.1 %, the larger of 8.1 % for 3 later runs (1.0 % between 3) and 5.0 % between starts"
+        "recorded; margin 9.5 %, the root of the summed squares of 8.1 % for 3 later runs (1.0 % between 3) "
+        "and 5.0 % between starts"
     )
 
 

@@ -92,6 +92,9 @@ def test_the_questions_that_fell_are_shown_with_both_answers(side: Heard) -> Non
 
     assert len(fell) == 3
     assert all(line.endswith(f"-> {WRONG!r}") for line in fell)
+    (asks,) = [line for line in told["lines"] if line.startswith("asks ")]
+    assert asks.startswith(fell[0].partition(":")[0].replace("fell", "asks"))
+    assert asks.endswith("?'")
     assert all(flip["baseline"] != flip["candidate"] for flip in told["details"]["flips"])
 
 

@@ -222,6 +222,13 @@ def test_the_log_tells_what_was_loaded() -> None:
     }
 
 
+def test_a_folder_may_have_a_name_with_brackets_and_commas() -> None:
+    told = configuration(LINE.replace("/models/small", "/models/small (1), a copy"))
+
+    assert (told["draft_model"], told["draft_num_spec_tokens"]) == ("/models/small (1), a copy", "3")
+    assert told["model"] == "/models/large"
+
+
 def test_a_log_without_a_draft_tells_of_none() -> None:
     line = LINE.replace("SpeculativeConfig(method='draft_model', model='/models/small', num_spec_tokens=3)", "None")
 

@@ -118,8 +118,8 @@ def test_a_folder_without_a_tokenizer_has_no_vocabulary(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ['{"model": ', '{"model": {"vocab": [3]}}', '{"model": {"vocab": {"a": "one"}}}', "[]"],
-    ids=["cut off", "no pairs", "no ids", "no object"],
+    ['{"model": ', '{"model": {"vocab": [3]}}', '{"model": {"vocab": {"a": "one"}}}', "[]", '{"added_tokens": [{}]}'],
+    ids=["cut off", "no pairs", "no ids", "no object", "no model"],
 )
 def test_a_damaged_tokenizer_is_refused_by_its_name(tmp_path: Path, content: str) -> None:
     path = tmp_path / "tokenizer.json"

@@ -5,12 +5,15 @@ runs recorded and L = 2 in a later session, their difference has the error sqrt(
 of the recorded ones but never less than that of one question whose answer changes, 1 / (n sqrt(2)), for which R counts
 as 4 at most, so that more runs do not widen it; the margin is 2.6 of these (one false alarm in 200 sessions).
 
-A speed's floor lies below the measured mean m (its ceiling above it) by the larger of two margins:
+A speed's floor lies below the measured mean m (its ceiling above it) by sqrt(a^2 + b^2), for a later session differs in
+its runs and in the start of its engine, and one says nothing of the other:
 
-- how far the mean of a later session of L = 3 runs may lie from that of the R recorded ones when nothing has changed,
-  at the same rate of false alarms: t(0.995, R - 1) * s * sqrt(1 / R + 1 / L), s the standard deviation over the runs;
-- 5 % of m, because the runs of one start do not see what differs from start to start (memory layout, clocks, placement,
-  compiled kernels: up to 9.4 % between boots of one machine are reported from the field).
+- a: how far the mean of a later session of L = 3 runs may lie from that of the R recorded ones when nothing has
+  changed, at the same rate of false alarms: t(0.995, R - 1) * s * sqrt(1 / R + 1 / L), s the standard deviation over
+  the runs;
+- b: 5 % of m, because the runs of one start do not see what differs from start to start (memory layout, clocks,
+  placement, compiled kernels: up to 9.4 % between boots of one machine are reported from the field); of a ratio sqrt(2)
+  times that, because both its engines start anew.
 
 The bound is then rounded outward: to a tenth of a point, or to three digits.
 """
@@ -24,7 +27,7 @@ from statistics import stdev
 from typing import Any
 
 from thresholds.measurement import Measurement, Metric
-from thresholds.speed import SPEED
+from thresholds.speed import SPEED, ratio_of
 from thresholds.statistics.means import one_sided, rerun_error, run_means
 from thresholds.statistics.power import session_error
 from thresholds.statistics.runs import LEAST_RUNS, student_reach
@@ -82,6 +85,14 @@ class Accepted:
     def of_speed(self) -> bool:
         """Its runs are judged by Student's t; an accuracy has a variance of every question, and is not."""
         return self.metric.name in SPEED
+
+    @property
+    def between_starts(self) -> float:
+        """How far another start may move it, in the metric's unit; a ratio is moved by those of two engines."""
+        if not self.of_speed:
+            return 0.0
+        engines = 2 if self.metric == ratio_of(self.metric) else 1
+        return BETWEEN_STARTS * self.value * math.sqrt(engines)
 
     @property
     def later_runs(self) -> int:
@@ -183,7 +194,7 @@ def margin(base: Accepted) -> float:
     """How far from the accepted value its bound lies, on the worse side; in the metric's unit. See the module."""
     error = difference_error(base)
     noisy = reach(base, 1 - FALSE_ALARM) * error if error else 0.0
-    return max(noisy, BETWEEN_STARTS * base.value) if base.of_speed else noisy
+    return math.hypot(noisy, base.between_starts)
 
 
 def bound(base: Accepted, more: float = 0.0) -> float:

@@ -94,12 +94,17 @@ def divergence(baseline: Top, candidate: Top, most: int = MOST_LIKELY) -> float:
     rather told too small than too large. Kullback and Leibler, The Annals of Mathematical Statistics 22, 1951.
 
     Raises:
-        NotMeasured: A side tells of no token.
+        NotMeasured: A side tells of no token, or of one whose log-probability is no number.
     """
     known = sorted(baseline, key=lambda token: -baseline[token])[:most]
     listed = sorted(candidate.values(), reverse=True)[:most]
     if not known or not listed:
         raise NotMeasured("no_distribution", "an engine tells no likely token of a position; it needs `logprobs`")
+    if not all(value < math.inf for value in (*baseline.values(), *candidate.values())):
+        # max() below would turn what comes of it into 0, the best that there is
+        raise NotMeasured(
+            "no_distribution", "an engine tells a log-probability that is no number; are its weights sound?"
+        )
     p = np.exp([baseline[token] for token in known])
     q = np.exp([candidate.get(token, listed[-1]) for token in known])
     p, q = (_with_rest(side) for side in (p, q))

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thresholds.accepted import (
-    BETWEEN_STARTS,
     Accepted,
     Noise,
     accepted_row,
@@ -249,4 +248,4 @@ def _written(metric: Metric, value: float) -> str:
 def narrow(finding: Finding) -> bool:
     """The bound of a speed is nearer than what `--record` leaves for another start of the engine."""
     base = finding.base
-    return base.of_speed and abs(base.value - finding.threshold.value) < 0.99 * BETWEEN_STARTS * base.value
+    return base.of_speed and abs(base.value - finding.threshold.value) < 0.99 * base.between_starts

@@ -119,7 +119,7 @@ def _lines(
     measurement: Measurement, found: Warned, candidate: Agreement, noise: Agreement, bound: Ceiling
 ) -> list[str]:
     said = {
-        Outcome.PASS: "near enough" if found.beyond_noise else "no further than a second run of the unquantized engine",
+        Outcome.PASS: "near enough" if found.beyond_noise else "no further than a second run of its baseline",
         Outcome.FAIL: "shown to be further than its ceiling; expect worse answers, and look for a broken conversion",
         Outcome.INCONCLUSIVE: "above its ceiling, within the noise of these prompts; ask more (--samples, --tasks)",
     }[found.outcome]

@@ -7,6 +7,12 @@ WHOLE_KV_CACHES = ("auto", "fp16", "float16", "bfloat16")
 """Types of KV cache that are not quantized. `auto` is the engine's own choice: what a matrix means that says none."""
 
 
+EIGHT_BITS = ("fp8", "w8a8")
+FOUR_BITS = ("w4a16", "awq", "nvfp4", "mxfp4")
+"""Quantizations whose names tell the bits of a weight. Where a matrix lists no whole weights, others are held against
+those of eight."""
+
+
 def weights_are(labels: Mapping[str, Any]) -> bool:
     """Whether its weights are quantized."""
     return labels.get("quantization") not in (None, "none")

@@ -12,12 +12,12 @@ better; `measured` is the one that the bound rests on. A latest value that lies 
 is reported even if every step to it passed.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from thresholds.accepted import (
-    BETWEEN_STARTS,
     FALSE_ALARM,
     Accepted,
     accepted_row,
@@ -137,8 +137,8 @@ def _apart(one: Accepted, later: Accepted) -> bool:
     base = replace(one, noise=noise)
     luck = BEYOND_DOUBT if one.sign * (later.value - one.value) > 0 else FALSE_ALARM
     noisy = reach(base, 1 - luck) * difference_error(base, later.runs) if noise else 0.0
-    between_starts = BETWEEN_STARTS * max(one.value, later.value) if one.of_speed else 0.0
-    return abs(one.value - later.value) > max(noisy, between_starts)
+    between_starts = max(one.between_starts, later.between_starts)
+    return abs(one.value - later.value) > math.hypot(noisy, between_starts)
 
 
 def _at(threshold: Threshold, level: Accepted) -> Threshold:

@@ -14,7 +14,6 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from thresholds.accepted import (
-    BETWEEN_STARTS,
     FALSE_ALARM,
     Accepted,
     accepted,
@@ -164,8 +163,8 @@ def basis(base: Accepted) -> str:
     later = percent(reach(base, 1 - FALSE_ALARM) * difference_error(base) / value if base.noise else 0.0)
     spread = "unknown" if base.noise is None else percent(base.noise.deviation)
     return (
-        f"margin {percent(width / value)} %, the larger of {later} % for {LEAST_RUNS} later runs "
-        f"({spread} % between {base.runs}) and {percent(BETWEEN_STARTS)} % between starts"
+        f"margin {percent(width / value)} %, the root of the summed squares of {later} % for {LEAST_RUNS} later runs "
+        f"({spread} % between {base.runs}) and {percent(base.between_starts / value)} % between starts"
     )
 
 

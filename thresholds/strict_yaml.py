@@ -83,8 +83,8 @@ def line_of(document: CommentedMap | CommentedSeq, where: Sequence[str | int]) -
 
 
 def _first_line(error: YAMLError) -> str:
-    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-    return str(problem)
+    problem = str(getattr(error, "problem", None) or str(error).splitlines()[0])
+    return "a tab stands where YAML wants blanks; indent with blanks" if r"character '\t'" in problem else problem
 
 
 def _keys_only(where: Sequence[str | int]) -> list[str | int]:

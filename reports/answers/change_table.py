@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 
+from reports.answers.behind import NOISE
 from reports.answers.changes import Change
 from reports.answers.speeds import Ratio
 from reports.summary import Summary
-from reports.wording.layout import TEXT, UNKNOWN, Column, Table, known_columns
+from reports.wording.layout import NUMBER, TEXT, UNKNOWN, Column, Table, known_columns
 from reports.wording.words import memory, points, signed_points
 
 
@@ -27,7 +28,8 @@ NUMBERS: Mapping[str, Callable[[Change], str]] = {
     "change": lambda one: signed_points(one.difference),
     "95% interval": lambda one: _span(one.low, one.high),
     "these again": lambda one: _span(one.again_low, one.again_high),
-    "speed": lambda one: UNKNOWN if one.speed is None else f"x {one.speed.value:.2f}",
+    "told apart": lambda one: one.told_apart or UNKNOWN,
+    "speed": lambda one: UNKNOWN if one.speed is None else f"x {one.speed.value:.2f}{_noisy(one.speed)}",
     "95% interval ": lambda one: _reach(one.speed),
     "memory GiB": _memory,
 }
@@ -35,13 +37,17 @@ NUMBERS: Mapping[str, Callable[[Change], str]] = {
 
 def changes_table(summary: Summary) -> Table:
     """A line for every two combinations that differ in one setting."""
-    columns = [*(Column(name, TEXT) for name in WORDS), *(Column(name.rstrip()) for name in NUMBERS)]
-    rows = [
-        [*(cell(one) for cell in (*WORDS.values(), *NUMBERS.values())), one.told_apart or UNKNOWN]
-        for one in summary.changes
-    ]
-    table = Table("What one setting changed", [*columns, Column("told apart", TEXT)], rows, _notes(summary))
-    return known_columns(table, *WORDS)
+    columns = [*(Column(name, TEXT) for name in WORDS), *(Column(name.rstrip(), _kind(name)) for name in NUMBERS)]
+    rows = [[cell(one) for cell in (*WORDS.values(), *NUMBERS.values())] for one in summary.changes]
+    return known_columns(Table("What one setting changed", columns, rows, _notes(summary)), *WORDS)
+
+
+def _kind(name: str) -> str:
+    return TEXT if name == "told apart" else NUMBER
+
+
+def _noisy(speed: Ratio) -> str:
+    return f" {NOISE}" if speed.told_apart is False else ""
 
 
 def _span(low: float | None, high: float | None) -> str:
@@ -57,6 +63,8 @@ def _reach(speed: Ratio | None) -> str:
 def _notes(summary: Summary) -> list[str]:
     found = summary.changes
     how = "question by question" if any(change.paired for change in found) else "by their own errors, not paired"
+    known = [change.speed for change in found if change.speed is not None]
+    spans = any(speed.low is not None for speed in known)
     again = "; here only about these" if any(change.told_apart == "here" for change in found) else ""
     return [
         f"Change: in points, {how}, with the 95 % interval of other questions like these.",
@@ -65,6 +73,8 @@ def _notes(summary: Summary) -> list[str]:
             if any(change.again_low is not None for change in found)
             else []
         ),
-        f"Told apart: yes about other questions{again}; no: noise may explain it (5 % over all rows together; Holm).",
+        f"Told apart in answers: yes about other questions{again}; no: noise may explain it (5 % over all rows; Holm).",
         "Speed: output tokens/s while answering, after divided by before, of runs that are otherwise alike.",
+        *(["The interval of a speed is about other runs and other starts of the engines."] if spans else []),
+        *([f"{NOISE}: not told apart in speed (5 % over all rows; Holm)."] if any(map(_noisy, known)) else []),
     ]

@@ -3,14 +3,14 @@
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, TypeVar
 
 from reports.answers.differences import Differences, of_two
 from reports.answers.rows import Row
 from reports.answers.run_rows import RunRow
-from reports.answers.speeds import Ratio, alike, ratio
+from reports.answers.speeds import Ratio, alike, judged, ratio
 from reports.wording.labels import Labelled
 from thresholds.evidence import CONFIDENCE
 from thresholds.statistics.means import two_sided
@@ -71,10 +71,17 @@ def changes(rows: Sequence[Row], by_task: Mapping[str, Differences], runs: Itera
         if (difference := of_two(by_task, after.combination, before.combination)) is not None
     ]
     said = _told_apart([(value, error) for _, _, _, (value, error, _) in found])
-    return tuple(
+    return speeds_judged(
         _change(setting, before, after, difference, word, made)
         for (setting, before, after, difference), word in zip(found, said, strict=True)
     )
+
+
+def speeds_judged(found: Iterable[Change]) -> tuple[Change, ...]:
+    """The changes, their speeds told apart together."""
+    told = list(found)
+    ratios = iter(judged([one.speed for one in told if one.speed is not None]))
+    return tuple(one if one.speed is None else replace(one, speed=next(ratios)) for one in told)
 
 
 def bits(value: object) -> float | None:

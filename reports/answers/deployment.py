@@ -1,6 +1,7 @@
 """Whether a combination ran on one's own machine, or answered through somebody's API."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from reports.wording.labels import Labelled
 
@@ -22,6 +23,20 @@ def deployment(row: Labelled) -> str | None:
     if told is not None or engine is None:
         return None if told is None else str(told)
     return API if engine == REMOTE else LOCAL
+
+
+def told_both(heard: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Labels by combination, with it said of endpoints whose model ran on a machine of one's own too.
+
+    Only the same name under `models:` is the same model: what an endpoint serves under another, nobody knows.
+    """
+    ours = {labels.get("model") for labels in heard.values() if labels.get("engine") not in (REMOTE, None)} - {None}
+    return {
+        name: {**labels, "deployment": BOTH}
+        if labels.get("engine") == REMOTE and labels.get("model") in ours and "deployment" not in labels
+        else labels
+        for name, labels in heard.items()
+    }
 
 
 def said(row: Labelled) -> str:

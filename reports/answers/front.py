@@ -1,28 +1,39 @@
 """The Pareto front: which combinations no other one beats in both accuracy and speed."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from reports.answers.deployment import LOCAL, deployment
+from reports.answers.differences import Differences
 from reports.answers.rows import Row
+from thresholds.statistics.ranks import Pair
 
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """Mean accuracy against output tokens/s, by the means alone: what noise may explain is for the intervals to say.
+    """Mean accuracy against output tokens/s: by the means alone, and what of it is shown.
 
     Attributes:
         members: Combinations than which none is at least as good in both and better in one; the most accurate first.
         dominated: By each of the others, the most accurate member that beats it.
+        shown: Of these, the ones that are told apart, in accuracy or in speed, from one that beats them: by each the
+            most accurate such one. Noise may explain what beats the others.
     """
 
     members: tuple[str, ...]
     dominated: Mapping[str, str]
+    shown: Mapping[str, str] = field(default_factory=dict)
 
 
-def front(rows: Iterable[Row]) -> Front:
-    """The front of those that have a score in every task and a speed; the others are in neither part."""
+def front(rows: Iterable[Row], answers: Differences | None = None, speeds: Mapping[Pair, bool] | None = None) -> Front:
+    """The front of those that have a score in every task and a speed; the others are in neither part.
+
+    Args:
+        rows: All combinations.
+        answers: Which are told apart in accuracy; None where there is no interval.
+        speeds: Which are told apart in speed, in either order.
+    """
     points = {
         row.combination: (row.mean, row.output_tokens_per_second)
         for row in rows
@@ -34,9 +45,17 @@ def front(rows: Iterable[Row]) -> Front:
         if not any(_beats(points[one], points[name]) for one in members):
             members.append(name)
     others = [name for name in by_accuracy if name not in members]
+    apart = {} if answers is None else answers.told_apart
+
+    def shown(one: str, name: str) -> bool:
+        told = (apart.get((one, name)), apart.get((name, one)), (speeds or {}).get((one, name)))
+        return _beats(points[one], points[name]) and True in told
+
+    surely = {name: next((one for one in by_accuracy if shown(one, name)), None) for name in others}
     return Front(
         tuple(members),
         {name: next(one for one in members if _beats(points[one], points[name])) for name in others},
+        {name: one for name, one in surely.items() if one is not None},
     )
 
 
@@ -49,7 +68,7 @@ def compared(rows: Sequence[Row], tasks: Iterable[str], found: Front) -> list[tu
             (name for name, mean in means.items() if mean is not None), key=lambda name: -(means[name] or 0)
         )
         wanted += [(ordered[0], other, task) for other in ordered[1:]]
-    wanted += [(dominator, name, None) for name, dominator in found.dominated.items()]
+    wanted += [(dominator, name, None) for of in (found.dominated, found.shown) for name, dominator in of.items()]
     wanted += [(one, other, None) for one, other in pairwise(found.members)]
     return wanted + _best_apart(rows)
 

@@ -15,9 +15,9 @@ def place(rank: int | None, best: int | None, worst: int | None) -> str:
     return str(rank) if best == worst else f"{rank} ({best}-{worst})"
 
 
-def ranges_explained(ranked: Iterable[Ranked]) -> str:
-    """What a range means, by the example of the first in the table."""
-    told = "5 % over all pairs together; Holm"
+def ranges_explained(ranked: Iterable[Ranked], pairs: str = "all pairs together") -> str:
+    """What a range means, by the example of the first in the table; `pairs` were judged together."""
+    told = f"5 % over {pairs}; Holm"
     example = next((one for one in ranked if one[1] != one[2]), None)
     if example is None:
         return f"Every two are told apart ({told})."

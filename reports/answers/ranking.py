@@ -92,7 +92,9 @@ def _notes(summary: Summary) -> list[str]:
 def _about_ranks(summary: Summary) -> list[str]:
     rows = summary.rows
     if all(row.rank_best is None for row in rows):
-        return []
+        told = [row for row in rows if row.rank is not None]
+        why = "no interval is known" if summary.source is None else "the source gives no interval"
+        return [f"Ranks follow the mean alone: {why}."] if len(told) > 1 else []
     notes = [ranges_explained([(row.rank, row.rank_best, row.rank_worst) for row in rows])]
     if summary.source is not None:
         notes.append("Only totals are published: two are compared by their own errors, which is wider than the truth.")

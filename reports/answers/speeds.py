@@ -3,12 +3,14 @@
 import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from reports.answers.run_rows import RunRow
+from thresholds.accepted import BETWEEN_STARTS
 from thresholds.evidence import CONFIDENCE
-from thresholds.statistics.shares import ratio_interval
+from thresholds.statistics.ranks import Pair, holm
+from thresholds.statistics.speeds import p_values_of_runs, ratio_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +19,18 @@ class Ratio:
 
     Attributes:
         before, after: Tokens/s.
-        low, high: 95 % interval of the ratio; None with a single run on either side.
+        low, high: 95 % interval of the ratio over other runs and other starts of both; None with a single run on either
+            side.
+        p_value: Of no difference, by the same error; None with a single run.
+        told_apart: By that at 5 %, together with everything that it is told beside (Holm).
     """
 
     before: float
     after: float
     low: float | None
     high: float | None
+    p_value: float | None = None
+    told_apart: bool | None = None
 
     @property
     def value(self) -> float:
@@ -67,8 +74,32 @@ def ratio(before: Sequence[RunRow], after: Sequence[RunRow]) -> Ratio | None:
     sides = [speeds(runs, shared) for runs in (before, after)] if shared else [[], []]
     if not all(sides):
         return None
-    low, high = ratio_interval(sides[1], sides[0], CONFIDENCE) or (None, None)
-    return Ratio(fmean(sides[0]), fmean(sides[1]), low, high)
+    low, high = ratio_interval(sides[1], sides[0], BETWEEN_STARTS, CONFIDENCE) or (None, None)
+    p_value = p_values_of_runs(dict(zip(("before", "after"), sides, strict=True)), BETWEEN_STARTS).get(
+        ("before", "after")
+    )
+    return judged([Ratio(fmean(sides[0]), fmean(sides[1]), low, high, p_value)])[0]
+
+
+def judged(ratios: Sequence[Ratio]) -> list[Ratio]:
+    """The same ratios, told apart from 1 together."""
+    p_values = {(str(place), ""): one.p_value for place, one in enumerate(ratios) if one.p_value is not None}
+    apart = {int(place): p <= 1 - CONFIDENCE for (place, _), p in holm(p_values).items()}
+    return [replace(one, told_apart=apart.get(place)) for place, one in enumerate(ratios)]
+
+
+def speeds_apart(runs: Iterable[RunRow]) -> dict[Pair, bool]:
+    """Of each two combinations with two or more timed runs whether their speeds differ, in either order.
+
+    Over all tasks of which any has a speed, by those that have one of each; all pairs together at 5 % (Holm).
+    """
+    made: dict[str, list[RunRow]] = defaultdict(list)
+    for run in runs:
+        made[run.combination].append(run)
+    timed = set[str]().union(*map(tasks_timed, made.values()))
+    each = {name: speeds(own, timed) for name, own in made.items()} if timed else {}
+    apart = {pair: p <= 1 - CONFIDENCE for pair, p in holm(p_values_of_runs(each, BETWEEN_STARTS)).items()}
+    return apart | {(other, one): told for (one, other), told in apart.items()}
 
 
 def _rate(repetition: Sequence[RunRow]) -> float | None:

@@ -1,8 +1,10 @@
 """Summary -> tasks by models: every score with its interval, the best of each task and who cannot be told from it."""
 
 import math
+from collections.abc import Sequence
 
 from reports.answers.rows import Row
+from reports.answers.speeds import speeds_apart
 from reports.summary import Summary
 from reports.wording.labels import short_names
 from reports.wording.layout import TEXT, UNKNOWN, Column, Table
@@ -23,7 +25,7 @@ def by_model(summary: Summary) -> Table:
         return Table("Tasks by model", columns, [])
     lines = [[name, *(_cell(summary, row, task) for row in rows)] for task, name in tasks.items()]
     lines.append([MEAN, *(_cell(summary, row, None) for row in rows)])
-    lines.append(["output tokens/s", *(rate(row.output_tokens_per_second) for row in rows)])
+    lines.append(["output tokens/s", *_speeds(summary, rows)])
     return Table("Tasks by model", columns, lines, _notes(summary))
 
 
@@ -42,6 +44,19 @@ def _cell(summary: Summary, row: Row, task: str | None) -> str:
         return f"{points(mean)}{_mark(summary, row, task)}"
     low, high = interval(mean, math.hypot(*known) / len(known), CONFIDENCE, 0.0, 1.0)
     return f"{points(mean)} ({points(low)}-{points(high)}){_mark(summary, row, task)}"
+
+
+def _speeds(summary: Summary, rows: Sequence[Row]) -> list[str]:
+    """Every speed, marked as the scores are; one that a single run gave cannot be told from the highest."""
+    known = {row.combination: row.output_tokens_per_second for row in rows if row.output_tokens_per_second}
+    first, apart = max(known, key=lambda name: known[name], default=None), speeds_apart(summary.runs)
+    compared = any(gap.low is not None for gap in summary.gaps)
+    marks = {
+        name: f" {BEST}" if value == known[first] else f" {TIED}" if compared and not apart.get((first, name)) else ""
+        for name, value in known.items()
+        if first is not None
+    }
+    return [rate(row.output_tokens_per_second) + marks.get(row.combination, "") for row in rows]
 
 
 def _mark(summary: Summary, row: Row, task: str | None) -> str:

@@ -4,7 +4,8 @@ import argparse
 from dataclasses import asdict
 
 from reports.commands import Commands, opened, rendered, takes_format, takes_results, width
-from reports.comparison.paired import LAST, compare
+from reports.comparison.flip_words import flip_markdown, flip_text
+from reports.comparison.paired import LAST, Comparison, compare
 from reports.comparison.tables import comparison_table
 from reports.ledger import FILE, Ledger
 from reports.published.changes import change_between, changes_of
@@ -13,6 +14,7 @@ from reports.published.studies import Study, known_studies, read_study
 from reports.published.tables import changes_table, standings_table
 from reports.summary import SCHEMA_VERSION, summarise, summarise_all
 from reports.wording.columns import in_parts
+from reports.wording.labels import short_names
 from thresholds.measurement import NotMeasured
 
 PAIR = 2
@@ -29,6 +31,13 @@ def add(commands: Commands) -> None:
         " two of its configurations",
     )
     parser.add_argument("--published", metavar="NAME", help=f"what others published: {', '.join(known_studies())}")
+    parser.add_argument(
+        "--flips",
+        type=number,
+        default=5,
+        metavar="N",
+        help="questions whose score changed that are told singly, with both answers; 0 for none [5]",
+    )
     parser.add_argument("--session", help="whose combinations are meant: an id, `last` (default), or `all`")
     takes_format(parser)
     takes_results(parser)
@@ -46,9 +55,27 @@ def run(asked: argparse.Namespace) -> str:
         return _two_published(asked, study) if asked.names else _published(asked, study)
     before, after = asked.names
     with opened(asked.results) as ledger:
-        found = compare(ledger, before, after, asked.session or LAST)
+        found = compare(ledger, before, after, asked.session or LAST, asked.flips)
     plain = {"schema_version": SCHEMA_VERSION, **asdict(found)}
-    return rendered(asked.format, [comparison_table(found)], plain)
+    table = rendered(asked.format, [comparison_table(found)], plain)
+    return table if asked.format == "json" or not found.flips else f"{table}\n\n{_flips(found, asked.format)}"
+
+
+def number(text: str) -> int:
+    """A number of questions."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of questions, such as 5, or 0 for none")
+    return int(text)
+
+
+def _flips(found: Comparison, form: str) -> str:
+    total = sum(row.worse + row.better for row in found.rows if row.task is not None)
+    names = short_names(found.rows) if found.of_sessions else {}
+    return (
+        flip_markdown(found.flips, total, names)
+        if form == "markdown"
+        else flip_text(found.flips, total, names, width())
+    )
 
 
 def _two_published(asked: argparse.Namespace, study: Study) -> str:

@@ -230,7 +230,7 @@ def _notes(found: Sequence[Examined], margin: float | None) -> Iterable[str]:
         yield "Noise is that of the row; +ledger: pooled with the sessions of the ledger that measured the same."
     near = [one.finding.threshold.where for one in found if narrow(one.finding)]
     if near:
-        yield f"Nearer than the 5% that --record leaves for another start: {', '.join(near)}."
+        yield f"Nearer than what --record leaves for another start (5%, of a ratio 7%): {', '.join(near)}."
 
 
 def _plain(found: Sequence[Examined]) -> dict[str, Any]:

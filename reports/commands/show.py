@@ -57,6 +57,7 @@ def run(asked: argparse.Namespace) -> str:
                 runs,
                 engines=engines,
                 results=asked.results,
+                questions=ledger.questions,
                 history=history(ledger, summary),
             )
     return _shown(asked.format, summary)

@@ -1,15 +1,17 @@
 """Two sessions, or two combinations, question by question: what changed, and whether it is more than noise."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reports.answers.scores import comparable
+from reports.comparison.flips import Changes, Flip, flips
 from reports.ledger import Ledger, RecordedRun
 from thresholds.evidence import CONFIDENCE
 from thresholds.measurement import Measurement, NotMeasured, accuracy
@@ -57,41 +59,48 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What was compared with what; `left_out` says in words what could not be."""
+    """What was compared with what; `left_out` says in words what could not be, `flips` are those asked for."""
 
     before: str
     after: str
     of_sessions: bool
     rows: tuple[Compared, ...]
     left_out: tuple[str, ...]
+    flips: tuple[Flip, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """One combination on one side."""
+    """One combination on one side; `last` has the last of the runs that were measured of each task."""
 
     name: str
     labels: Mapping[str, Any]
     tasks: Mapping[str, Measurement]
+    last: Mapping[str, RecordedRun]
 
 
-def compare(ledger: Ledger, before: str, after: str, session: str = LAST) -> Comparison:
+def compare(ledger: Ledger, before: str, after: str, session: str = LAST, most_flips: int = 0) -> Comparison:
     """Compare two sessions combination by combination, or two combinations of a session (`last`, `all` or an id).
+
+    Args:
+        most_flips: Questions whose score changed that are told singly, with what they ask and the answers to them.
 
     Raises:
         NotMeasured: A name is no session and fits no single combination, or the two have no question in common.
     """
-    runs = ledger.runs()
+    runs, told = ledger.runs(), partial(flips, ledger, most=most_flips)
     first, second = (_session(name, runs) for name in (before, after))
     if first is not None and second is not None:
-        return _of_sessions(first, second, runs)
+        pairs, left_out = _of_sessions(first, second, runs)
+        return _comparison((first, second), pairs, left_out, of_sessions=True, told=told)
     if first is not None or second is not None:
         raise NotMeasured("unlike", f"of {before!r} and {after!r} only one is a session; name two, or two combinations")
     sides = _sides(_of(runs, session))
     found = [_combination(name, sides, session, runs) for name in (before, after)]
     if found[0] == found[1]:
         raise NotMeasured("same", f"{before!r} and {after!r} both name {found[0]}; name two combinations")
-    return _comparison((found[0], found[1]), [(sides[found[0]], sides[found[1]])], [], of_sessions=False)
+    pair = (sides[found[0]], sides[found[1]])
+    return _comparison((found[0], found[1]), [pair], [], of_sessions=False, told=told)
 
 
 def _session(wanted: str, runs: Sequence[RecordedRun]) -> str | None:
@@ -114,12 +123,12 @@ def _last(runs: Sequence[RecordedRun]) -> str:
     return ", ".join(list(dict.fromkeys(one.session for one in runs))[-5:]) or "none"
 
 
-def _of_sessions(before: str, after: str, runs: Sequence[RecordedRun]) -> Comparison:
+def _of_sessions(before: str, after: str, runs: Sequence[RecordedRun]) -> tuple[list[tuple[_Side, _Side]], list[str]]:
     first, second = (_sides(_of(runs, name)) for name in (before, after))
     pairs = [(first[name], second[name]) for name in second if name in first]
     missing = [name for name in {**first, **second} if (name in first) != (name in second)]
     left_out = [f"{name}: only in {before if name in first else after}" for name in missing]
-    return _comparison((before, after), pairs, left_out, of_sessions=True)
+    return pairs, left_out
 
 
 def _sides(runs: Sequence[RecordedRun]) -> dict[str, _Side]:
@@ -130,7 +139,8 @@ def _sides(runs: Sequence[RecordedRun]) -> dict[str, _Side]:
     sides = {}
     for name, tasks in subjects.items():
         measured = {task: found for task, told in tasks.items() if (found := _measured(comparable(told)))}
-        sides[name] = _Side(name, next(iter(tasks.values()))[-1].labels, measured)
+        last = {task: told[-1] for task, told in tasks.items()}
+        sides[name] = _Side(name, next(iter(tasks.values()))[-1].labels, measured, last)
     return sides
 
 
@@ -153,19 +163,26 @@ def _combination(wanted: str, sides: Mapping[str, _Side], session: str, runs: Se
 
 
 def _comparison(
-    titles: tuple[str, str], pairs: Sequence[tuple[_Side, _Side]], left_out: Sequence[str], *, of_sessions: bool
+    titles: tuple[str, str],
+    pairs: Sequence[tuple[_Side, _Side]],
+    left_out: Sequence[str],
+    *,
+    of_sessions: bool,
+    told: Callable[[Sequence[Changes]], tuple[Flip, ...]],
 ) -> Comparison:
     rows: list[Compared] = []
+    changed: list[Changes] = []
     said = list(left_out)
     for before, after in pairs:
         tasks = [_task(task, before, after) for task in {**before.tasks, **after.tasks}]
         known = [one for one in tasks if not isinstance(one, str)]
         said += [one for one in tasks if isinstance(one, str)]
         rows += [one.row for one in known]
+        changed += [one.changes for one in known]
         rows += [_over_all(known)] if len(known) > 1 else []
     if not rows:
         raise NotMeasured("nothing_shared", "\n".join([f"{titles[0]} and {titles[1]} share no question", *said]))
-    return Comparison(*titles, of_sessions, tuple(rows), tuple(dict.fromkeys(said)))
+    return Comparison(*titles, of_sessions, tuple(rows), tuple(dict.fromkeys(said)), told(changed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +191,7 @@ class _Task:
 
     row: Compared
     found: Difference
-    changes: NDArray[np.float64]
+    changes: Changes
     again: float | None
 
 
@@ -204,14 +221,15 @@ def _task(task: str, before: _Side, after: _Side) -> _Task | str:
         after_runs=len(second),
         p_value=_p_value(found, changes),
     )
-    return _Task(row, found, changes, again)
+    sides = ((one, before.last[task]), (other, after.last[task]))
+    return _Task(row, found, Changes(after.name, task, sides, shared, changes), again)
 
 
 def _over_all(tasks: Sequence[_Task]) -> Compared:
     rows, known = [one.row for one in tasks], [one.again for one in tasks if one.again is not None]
     found = pooled([one.found for one in tasks])
     again = math.hypot(*known) / len(tasks) if len(known) == len(tasks) else None
-    weighed = np.concatenate([one.changes / len(one.changes) for one in tasks])
+    weighed = np.concatenate([one.changes.changes / len(one.changes.items) for one in tasks])
     return replace(
         rows[0],
         task=None,

@@ -7,12 +7,16 @@ from reports.drafts.rows import DraftAnswers, Drafts, DraftSpeed
 from reports.published.changes import changes_of, pairs_of
 from reports.published.standings import Entry
 from reports.published.studies import Study
+from thresholds.accepted import BETWEEN_STARTS
 from thresholds.evidence import CONFIDENCE
-from thresholds.statistics.shares import ratio_interval
+from thresholds.statistics.speeds import ratio_interval
 
 
 def published_drafts(study: Study) -> Drafts:
-    """Of a study that lists runs with and without a draft: the speed is that of answering its benchmark."""
+    """Of a study that lists runs with and without a draft: the speed is that of answering its benchmark.
+
+    Its runs did not follow each other, so that the interval of a speed-up is that of any two speeds.
+    """
     speeds, answers = [], []
     for (setting, before, after), change in zip(pairs_of(study), changes_of(study), strict=True):
         if setting != "draft":
@@ -48,6 +52,6 @@ def _published_speed(study: Study, before: Entry, after: Entry) -> DraftSpeed:
         before=sides[0],
         after=sides[1],
         speed_up=fmean(sides[1]) / fmean(sides[0]) if ratios else None,
-        span=ratio_interval(sides[1], sides[0], CONFIDENCE) if ratios else None,
+        span=ratio_interval(sides[1], sides[0], BETWEEN_STARTS, CONFIDENCE) if ratios else None,
         spread=(min(ratios), max(ratios)) if ratios else None,
     )

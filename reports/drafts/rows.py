@@ -1,9 +1,10 @@
 """Drafts of sessions: what each gains under each load, what is accepted of it, and whether it changes answers."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Any
 
 from reports.ledger import RecordedLoad
@@ -19,11 +20,16 @@ from thresholds.speed import (
     LoadRun,
     key,
 )
-from thresholds.statistics.runs import LEAST_RUNS, student_reach
+from thresholds.statistics.runs import LEAST_RUNS, mean_reach
 from thresholds.upgrade import ACCURACY_DIFFERENCE
 from thresholds.verdict import Verdict
 
 Span = tuple[float, float]
+Subject = tuple[str, str]
+"""Combination and workload."""
+
+Turn = tuple[RecordedLoad, RecordedLoad]
+"""A load with a draft, and the one without that was measured right beside it."""
 RATE = OUTPUT_TOKENS_PER_SECOND.name
 
 
@@ -127,57 +133,68 @@ class Drafts:
 
 def drafts(loads: Sequence[RecordedLoad], verdicts: Sequence[Verdict]) -> Drafts:
     """Of sessions: the loads that were measured beside the same combination without a draft, and their verdicts."""
-    speeds = [*_speeds(loads, verdicts), *_unmeasured(loads, verdicts)]
-    answers = _answers(verdicts)
     return Drafts(
-        tuple(sorted(speeds, key=lambda row: (row.target, row.draft, row.streams or 0.0, row.load))),
-        tuple(sorted(answers, key=lambda row: (row.target, row.draft))),
+        tuple(sorted(_speeds(loads, verdicts), key=lambda row: (row.target, row.draft, row.streams or 0.0, row.load))),
+        tuple(sorted(_answers(verdicts), key=lambda row: (row.target, row.draft))),
     )
 
 
 def _speeds(loads: Sequence[RecordedLoad], verdicts: Sequence[Verdict]) -> Iterator[DraftSpeed]:
-    gains = [(one, other) for one, other in pairs(loads) if _is_gain(one.labels, other.labels)]
-    ordered = sorted(gains, key=lambda pair: (pair[0].run.combination, pair[0].run.workload))
-    for _, group in groupby(ordered, key=lambda pair: (pair[0].run.combination, pair[0].run.workload)):
-        told = [(one, other) for one, other in group if one.run.invalid is None and other.run.invalid is None]
-        if told:
-            yield _speed(told, verdicts)
+    """Of each draft under each load that was measured beside the target alone, or judged."""
+    turns: dict[Subject, list[Turn]] = defaultdict(list)
+    alone: dict[Subject, list[Turn]] = defaultdict(list)
+    judged: dict[Subject, list[Verdict]] = defaultdict(list)
+    for one, other in pairs(loads):
+        if beside_no_draft(one.labels) and one.run.invalid is None and other.run.invalid is None:
+            turns[one.run.combination, one.run.workload].append((one, other))
+    for load in loads:
+        if load.run.invalid is None:
+            alone[load.run.combination, load.run.workload].append((load, load))
+    for verdict in filter(_judges, verdicts):
+        judged[verdict.labels["combination"], verdict.labels["workload"]].append(verdict)
+    costs = {v.labels.get("combination"): v.details["cost"] for v in verdicts if v.details.get("cost") is not None}
+    for subject in dict.fromkeys([*turns, *judged]):
+        labels = turns[subject][-1][0].labels if turns[subject] else judged[subject][-1].labels
+        taken = _alike(turns[subject])
+        runs = [one.run for one, _ in taken or _alike(alone[subject])]
+        row = _speed(labels, subject[1], [(one.run, other.run) for one, other in taken])
+        row = replace(row, streams=runs[-1].details.get("streams") if runs else None, cost=costs.get(subject[0]))
+        row = replace(row, outcomes={v.metric: str(v.outcome) for v in judged[subject]})
+        yield _with_acceptance(row, runs, [other.run for _, other in taken])
 
 
-def _is_gain(drafted: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return drafted.get("draft") not in (None, "none") and other.get("draft") == "none"
+def _judges(verdict: Verdict) -> bool:
+    """It holds a draft to its acceptance, or to its speed beside the target without one."""
+    labels, metric = verdict.labels, verdict.metric
+    if labels.get("workload") is None or labels.get("draft") in (None, "none"):
+        return False
+    return metric == ACCEPTANCE_LENGTH.name or (metric in (RATE, "speed") and beside_no_draft(labels))
 
 
-def _speed(told: Sequence[tuple[RecordedLoad, RecordedLoad]], verdicts: Sequence[Verdict]) -> DraftSpeed:
-    labels, workload = told[-1][0].labels, told[-1][0].run.workload
-    rates = [(one.run.values.get(RATE), other.run.values.get(RATE)) for one, other in told]
+def _alike(turns: Sequence[Turn]) -> list[Turn]:
+    """Those that asked what the last one did, on the same hardware."""
+
+    def asked(turn: Turn) -> tuple[Any, ...]:
+        return turn[0].run.digest, turn[0].labels.get("hardware")
+
+    return [turn for turn in turns if asked(turn) == asked(turns[-1])]
+
+
+def _speed(labels: Mapping[str, Any], load: str, turns: Sequence[tuple[LoadRun, LoadRun]]) -> DraftSpeed:
+    rates = [(one.values.get(RATE), other.values.get(RATE)) for one, other in turns]
     known = [(after, before) for after, before in rates if after and before]
     ratios = [after / before for after, before in known]
-    runs = [one.run for one, _ in told]
-    judged = [v for v in verdicts if _about(v, labels, workload)]
-    return _with_acceptance(
-        DraftSpeed(
-            target=target_of(labels),
-            draft=str(labels["draft"]),
-            load=workload,
-            streams=runs[-1].details.get("streams"),
-            before=tuple(before for _, before in known),
-            after=tuple(after for after, _ in known),
-            speed_up=fmean(ratios) if ratios else None,
-            span=_over_runs(ratios),
-            spread=(min(ratios), max(ratios)) if ratios else None,
-            cost=_cost(labels, verdicts),
-            outcomes={v.metric: str(v.outcome) for v in judged},
-        ),
-        runs,
-        [other.run for _, other in told],
+    return DraftSpeed(
+        target=target_of(labels),
+        draft=str(labels["draft"]),
+        load=load,
+        streams=None,
+        before=tuple(before for _, before in known),
+        after=tuple(after for after, _ in known),
+        speed_up=fmean(ratios) if ratios else None,
+        span=_over_runs(ratios),
+        spread=(min(ratios), max(ratios)) if ratios else None,
     )
-
-
-def _cost(labels: Mapping[str, Any], verdicts: Sequence[Verdict]) -> float | None:
-    """Of a step of the draft: the same under every load."""
-    same = (one for one in verdicts if one.labels.get("combination") == labels.get("combination"))
-    return next((one.details["cost"] for one in same if one.details.get("cost") is not None), None)
 
 
 def _with_acceptance(row: DraftSpeed, runs: Sequence[LoadRun], without: Sequence[LoadRun] = ()) -> DraftSpeed:
@@ -213,36 +230,8 @@ def _over_runs(values: Sequence[float]) -> Span | None:
     """Student's 95 % interval of the mean; None for fewer than 3 values, and of equal ones, which are no certainty."""
     if len(values) < LEAST_RUNS or len(set(values)) == 1:
         return None
-    mean = fmean(values)
-    deviation = (sum((value - mean) ** 2 for value in values) / (len(values) - 1)) ** 0.5
-    reach = student_reach(0.5 + CONFIDENCE / 2, len(values) - 1) * deviation / len(values) ** 0.5
-    return mean - reach, mean + reach
-
-
-def _unmeasured(loads: Sequence[RecordedLoad], verdicts: Sequence[Verdict]) -> Iterator[DraftSpeed]:
-    """Drafts that were judged under a load though nothing of it could be measured beside the target alone."""
-    measured = {(one.run.combination, one.run.workload) for one, other in pairs(loads) if one.run.invalid is None}
-    seen = set()
-    for verdict in verdicts:
-        labels, workload = verdict.labels, verdict.labels.get("workload")
-        subject = (labels.get("combination"), workload)
-        judges = workload is not None and labels.get("draft") not in (None, "none")
-        if not judges or subject in measured or subject in seen or not _about(verdict, labels, str(workload)):
-            continue
-        seen.add(subject)
-        judged = [v for v in verdicts if _about(v, labels, str(workload))]
-        row = DraftSpeed(target_of(labels), str(labels["draft"]), str(workload), None, (), (), None, None, None)
-        row = replace(row, cost=_cost(labels, verdicts))
-        alone = [one.run for one in loads if (one.run.combination, one.run.workload) == subject and not one.run.invalid]
-        yield replace(_with_acceptance(row, alone), outcomes={v.metric: str(v.outcome) for v in judged})
-
-
-def _about(verdict: Verdict, labels: Mapping[str, Any], workload: str) -> bool:
-    """It holds the draft to its acceptance, or to its speed beside the target without one."""
-    told = verdict.labels
-    if (told.get("combination"), told.get("workload")) != (labels.get("combination"), workload):
-        return False
-    return verdict.metric == ACCEPTANCE_LENGTH.name or (verdict.metric in (RATE, "speed") and beside_no_draft(told))
+    reach = mean_reach(len(values), stdev(values), 0.5 + CONFIDENCE / 2)
+    return fmean(values) - reach, fmean(values) + reach
 
 
 def _answers(verdicts: Sequence[Verdict]) -> Iterator[DraftAnswers]:

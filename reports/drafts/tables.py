@@ -30,8 +30,8 @@ COUNTED = (
 MADE_OUT = f"{FROM_EVENTS}: answers say nothing of their drafts; made out from the events that brought their tokens."
 PREDICTED = (
     "Predicted: tokens a step / (1 + drafted tokens a step x cost of the draft), as Leviathan et al. (2023) have it,"
-    " for all but the time to the first token, which no draft shortens; the cost is the size of the draft's weights as"
-    " a share of the target's, and 0 for a lookup."
+    " for all but the time to the first token, which no draft shortens; the cost is the size of the weights that a"
+    " token reads in the draft as a share of those in the target, and 0 for a lookup."
 )
 ANSWERS = (
     f"Greedy answers. Near-ties: the target held both tokens for equal, within {NEAR_TIE:g} nats; defects: it did not."

@@ -25,7 +25,7 @@ from reports.figures.marks import (
 from reports.figures.names import drawable
 from reports.figures.theme import COLOURS, SHAPES
 from reports.figures.tips import TOOLTIP, with_tips
-from reports.speed.cells import asked
+from reports.speed.cells import asked, rank
 from reports.speed.rows import SpeedRow
 from reports.speed.values import SpeedValue
 from reports.summary import Summary
@@ -93,6 +93,7 @@ def _datum(row: SpeedRow, value: SpeedValue, names: Mapping[str, str]) -> dict[s
         "workload": row.workload,
         "metric": f"{speed_name(value.metric)} (ms)",
         "statistic": value.statistic,
+        "rank": rank(value),
         "value": mean,
         "low": low,
         "high": high,
@@ -138,6 +139,7 @@ def _told(data: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         value="ms|,.1f",
         low="ms from|,.1f",
         high="ms to|,.1f",
+        rank="rank (places)",
         speed="output tokens/s|,.1f",
         n="n",
     )

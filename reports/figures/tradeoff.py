@@ -24,6 +24,12 @@ WIDTH, LEAST_HEIGHT, STEP = 760, 400, 14
 
 SEVERAL = 2
 SPEED = "output tokens/s"
+HOLLOW = (
+    "Hollow: beaten. Another one is at least as accurate and as fast, and told apart from it in accuracy or speed"
+    " (5 % over all pairs of each; Holm)."
+)
+HOLLOW_BY_MEANS = "Hollow: another one is at least as accurate and as fast, and better in one, by the means alone."
+DASHED = "Dashed: the Pareto front, the best accuracy at that throughput or more, by the means."
 
 
 def tradeoff(summary: Summary, names: Mapping[str, str]) -> list[Figure]:
@@ -45,7 +51,7 @@ def _datum(row: Row, summary: Summary, names: Mapping[str, str]) -> dict[str, An
     low, high = mean_span(row)
     runs = [run for run in summary.runs if run.combination == row.combination]
     each = speeds(runs, tasks_timed(runs))
-    beaten = summary.front.dominated.get(row.combination)
+    beaten = summary.beaten.get(row.combination)
     return {
         "name": names[row.combination],
         "whole": drawable(row.combination),
@@ -58,7 +64,7 @@ def _datum(row: Row, summary: Summary, names: Mapping[str, str]) -> dict[str, An
         "n": sizes(row),
         "deployment": said(row),
         "front": row.combination in summary.front.members,
-        "hollow": row.combination not in summary.front.members,
+        "hollow": beaten is not None,
         "beaten": names[beaten] if beaten else None,
     }
 
@@ -180,10 +186,7 @@ def _caption(summary: Summary, data: Sequence[dict[str, Any]], named: Sequence[d
     unnamed = len(data) - len(named)
     scores = [score for row in summary.rows for score in row.tasks.values()]
     told = [
-        "Filled points: the Pareto front; nothing measured is at least as accurate and as fast, and better in one"
-        " (by the means alone). Dashed: the best accuracy at that throughput or more."
-        if front
-        else "",
+        f"{HOLLOW_BY_MEANS if summary.plain else HOLLOW} {DASHED}" if front else "",
         f"Vertical bars: {OTHER_QUESTIONS}; {asked(scores)}."
         if any(datum["low"] is not None for datum in data)
         else NO_INTERVAL,

@@ -73,6 +73,7 @@ def _session(target: sqlite3.Connection, source: sqlite3.Connection, row: Sequen
         target.execute(query, (finished, exit_status, attempt, name))
     later = held is not None and attempt > held[2]
     _engines(target, source, name, joined, later=later)
+    _questions(target, source, name)
     joined.runs += _runs(target, source, name, joined)
     joined.loads += _appended(LOADS, target, source, name, joined)
     joined.verdicts += _appended(VERDICTS, target, source, name, joined)
@@ -115,6 +116,15 @@ def _runs(target: sqlite3.Connection, source: sqlite3.Connection, session: str, 
             joined.conflicts.append(_differs(session, entry))
     joined.known += rows.known
     return len(rows.new) + made_whole
+
+
+def _questions(target: sqlite3.Connection, source: sqlite3.Connection, session: str) -> None:
+    """What a session asked, where the target does not know it."""
+    asked = source.execute("SELECT session, task, version, digest FROM asked WHERE session = ?", [session]).fetchall()
+    target.executemany("INSERT OR IGNORE INTO asked VALUES (?, ?, ?, ?)", asked)
+    for digest in {row[-1] for row in asked}:
+        texts = source.execute("SELECT digest, content FROM texts WHERE digest = ?", [digest]).fetchall()
+        target.executemany("INSERT OR IGNORE INTO texts (digest, content) VALUES (?, ?)", texts)
 
 
 def _with_tally(target: sqlite3.Connection, source: sqlite3.Connection, entry: Entry) -> None:

@@ -2,19 +2,29 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from reports.answers.differences import Gap
 from reports.answers.rows import Row
 from reports.answers.run_rows import RunRow
-from reports.answers.speeds import Ratio, ratio
+from reports.answers.speeds import Ratio, ratio, speeds_apart
 from reports.wording.labels import short_names
-from reports.wording.sentences import NO_INTERVAL, NOT_STATED, NOT_TOLD_APART, reach, times, times_reach
+from reports.wording.sentences import (
+    NO_INTERVAL,
+    NOT_STATED,
+    NOT_TOLD_APART,
+    not_told_apart,
+    reach,
+    times,
+    times_reach,
+)
 from reports.wording.words import points, rate, task_names
 from thresholds.evidence import CONFIDENCE
 from thresholds.statistics.means import interval
+from thresholds.statistics.ranks import Pair
 
 if TYPE_CHECKING:
     from reports.summary import Summary
@@ -29,7 +39,7 @@ class Evidence:
         self.tasks = task_names(summary.tasks)
         self.unknown = NO_INTERVAL if summary.source is None else NOT_STATED
         self._rows = {row.combination: row for row in summary.rows}
-        self.plain = all(gap.low is None for gap in summary.gaps)
+        self.plain, self.beaten = summary.plain, summary.beaten
         self._gaps = {(gap.first, gap.second, gap.task): gap for gap in summary.gaps}
 
     @cached_property
@@ -43,6 +53,10 @@ class Evidence:
         for run in self.summary.runs:
             found[run.combination].append(run)
         return found
+
+    @cached_property
+    def _speeds(self) -> Mapping[Pair, bool]:
+        return speeds_apart(self.summary.runs)
 
     def row(self, combination: str) -> Row:
         """The row of a combination."""
@@ -79,10 +93,15 @@ class Evidence:
     def faster(self, first: str, second: str) -> Ratio | None:
         """How many times as fast the first is as the second, by the runs of both."""
         found = ratio(self._runs[second], self._runs[first])
+        if found is not None:
+            return replace(found, told_apart=self._speeds.get((first, second)))
         both = self.speed(second), self.speed(first)
-        if found is None and both[0] and both[1]:
-            return Ratio(both[0], both[1], None, None)
-        return found
+        return Ratio(both[0], both[1], None, None) if both[0] and both[1] else None
+
+    def surely_faster(self, first: str, second: str) -> bool:
+        """The first is told apart from the second, or nothing at all has an interval and its speed is higher."""
+        more = (self.speed(first) or 0.0) > (self.speed(second) or 0.0)
+        return more and (self.plain or self._speeds.get((first, second)) is True)
 
     def name(self, combination: str) -> str:
         """What it is called in sentences."""
@@ -109,10 +128,11 @@ class Evidence:
         return f"{times(found.value)} the speed ({'; '.join([both, *self.of_ratio(found)])})"
 
     def of_ratio(self, found: Ratio) -> list[str]:
-        """The interval of a ratio of speeds, and whether it can be told from 1."""
+        """The interval of a ratio of speeds, and whether the two can be told apart."""
         if found.low is None or found.high is None:
             return [] if self.plain else ["a single run has no interval"]
-        return [times_reach(found.low, found.high), *([NOT_TOLD_APART] if found.low <= 1 <= found.high else [])]
+        tied = [] if found.told_apart else [not_told_apart(found.low, found.high)]
+        return [times_reach(found.low, found.high), *tied]
 
     def bracketed(self, said: str) -> str:
         """In brackets; nothing where no comparison has an interval, which is then said once."""

@@ -14,9 +14,9 @@ ONE_BY_ONE = 3
 
 
 def dominated(evidence: Evidence) -> Iterable[Observation]:
-    """Those that another one beats in accuracy and in speed."""
+    """Those that another one beats in accuracy and in speed, and is told apart from in one of them."""
     beaten: dict[str, list[str]] = defaultdict(list)
-    for name, dominator in evidence.summary.front.dominated.items():
+    for name, dominator in evidence.beaten.items():
         beaten[dominator].append(name)
     for dominator, names in beaten.items():
         if len(names) <= ONE_BY_ONE:
@@ -35,28 +35,31 @@ def fastest(evidence: Evidence) -> Iterable[Observation]:
     if best == quick:
         return
     ratio = evidence.faster(quick, best)
-    said = [f"{evidence.name(quick)} is the fastest: "]
+    tied = [one for one in timed if one != quick and not evidence.surely_faster(quick, one)]
+    said = [f"{evidence.name(quick)} {'has the most output tokens/s' if tied else 'is the fastest'}: "]
     said += [f"{evidence.times(ratio)} of {evidence.name(best)}" if ratio else tokens_per_second(speed)]
     said += [f". It scores {evidence.points(best, quick)} lower"]
     lowest = evidence.ranked[-1].combination == quick
     said += [", the lowest of all." if lowest else "."]
-    said += [_weakest(evidence, quick)]
+    said += [_as_fast(evidence, tied, len(timed) - 1), _weakest(evidence, quick)]
     numbers = {
         "tokens_per_second": speed,
         "ratio": ratio.value if ratio else None,
         "cost": evidence.mean(best) - evidence.mean(quick),
+        "ties": tied,
     }
     yield Observation("fastest", "".join(said), (quick, best), numbers)
 
 
 def trade_off(evidence: Evidence) -> Iterable[Observation]:
-    """Neighbours on the front, where there are more than the most accurate and the fastest."""
+    """Neighbours on the front that differ in what is shown, where there are more than the best and the fastest."""
     members = evidence.summary.front.members
     if len(members) < 3:  # noqa: PLR2004 - of two `fastest` tells
         return
     for accurate, quick in pairwise(members):
-        ratio = evidence.faster(quick, accurate)
-        if ratio is None:
+        ratio, gap = evidence.faster(quick, accurate), evidence.gap(accurate, quick)
+        shown = evidence.surely_faster(quick, accurate) or (gap is not None and gap.told_apart is True)
+        if ratio is None or not shown:
             continue
         said = (
             f"Trade-off: {evidence.name(accurate)} scores {evidence.points(accurate, quick)} higher;"
@@ -71,9 +74,8 @@ def _beaten(evidence: Evidence, dominator: str, name: str) -> Observation:
     ratio = evidence.faster(dominator, name)
     scores = f"{points(one)} against {points(other)}"
     known = scores if evidence.plain else f"{scores}; {evidence.apart(dominator, name)}"
-    how = ", by the means alone" if _noise(evidence, dominator, name) else ""
     said = (
-        f"{evidence.name(name)} is Pareto-dominated by {evidence.name(dominator)} in aggregate{how}:"
+        f"{evidence.name(name)} is Pareto-dominated by {evidence.name(dominator)} in aggregate:"
         f" {evidence.name(dominator)} scores {points(one - other)} points higher ({known})"
     )
     said += f" at {evidence.times(ratio)}." if ratio else "."
@@ -82,13 +84,6 @@ def _beaten(evidence: Evidence, dominator: str, name: str) -> Observation:
         said += f" Even so it is ahead on {listed([_scores(evidence, task, name, dominator) for task in led])}."
     numbers = {"points": one - other, "ratio": ratio.value if ratio else None, "ahead_on": led}
     return Observation("dominated", said, (name, dominator), numbers)
-
-
-def _noise(evidence: Evidence, dominator: str, name: str) -> bool:
-    """Neither the difference in accuracy nor that in speed is shown, although there are intervals."""
-    gap, ratio = evidence.gap(dominator, name), evidence.faster(dominator, name)
-    slower = ratio is not None and ratio.low is not None and ratio.low > 1
-    return gap is not None and gap.told_apart is False and not slower
 
 
 def _ahead(evidence: Evidence, task: str, one: str, other: str) -> bool:
@@ -112,13 +107,22 @@ def _all_beaten(evidence: Evidence, dominator: str, names: Sequence[str]) -> Obs
     )
     said += f" It beats {listed(clear)}." if clear else ""
     said += (
-        f" In accuracy {NOT_TOLD_APART} from it: {listed(evidence.called([n for n in names if n in tied]))}."
+        f" Shown to be slower, in accuracy {NOT_TOLD_APART} from it:"
+        f" {listed(evidence.called([n for n in names if n in tied]))}."
         if tied
         else ""
     )
     return Observation(
         "dominated", said, (dominator, *names), {"shown": shown, NOT_TOLD_APART.replace(" ", "_"): [*tied]}
     )
+
+
+def _as_fast(evidence: Evidence, tied: Sequence[str], others: int) -> str:
+    """From whom the fastest cannot be told apart in speed."""
+    if not tied:
+        return ""
+    whom = "any other" if len(tied) == others else listed(evidence.called(tied))
+    return f" In speed it cannot be told apart from {whom}."
 
 
 def _weakest(evidence: Evidence, name: str) -> str:

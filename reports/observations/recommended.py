@@ -34,11 +34,11 @@ def _uses(evidence: Evidence, name: str) -> Iterable[str]:
         if evidence.mean(best) == evidence.mean(following):
             lead = f"as {evidence.name(following)}"
         yield f"where answers count most: {points(evidence.mean(name))}, {lead}{at}"
-    elif name == _quickest(evidence):
+    elif name == _quickest(evidence) and evidence.surely_faster(name, best):
         ratio = evidence.faster(name, best)
         faster = evidence.times(ratio) if ratio else tokens_per_second(speed or 0.0)
         yield f"where speed counts most: {faster} of {evidence.name(best)}, for {evidence.points(best, name)} less"
-    elif name in evidence.summary.front.members:
+    elif name in evidence.summary.front.members and evidence.surely_faster(name, best):
         ratio = evidence.faster(name, best)
         faster = evidence.times(ratio) if ratio else tokens_per_second(speed or 0.0)
         yield f"as a middle way: {faster} of {evidence.name(best)}, for {evidence.points(best, name)} less"
@@ -97,7 +97,7 @@ def _best_local(evidence: Evidence) -> str | None:
 
 def _without_use(evidence: Evidence, best: str, left: list[str]) -> Observation:
     """Apart: those that may be as good as the best as far as the questions tell."""
-    tied = evidence.tied(best, left)
+    tied = [name for name in evidence.tied(best, left) if name not in evidence.beaten]
     worse = [name for name in left if name not in tied]
     said = []
     if worse:

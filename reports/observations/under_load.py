@@ -7,11 +7,13 @@ from reports.observations.evidence import Evidence
 from reports.observations.observation import Observation
 from reports.speed.rows import SpeedRow
 from reports.wording.labels import short_names
-from reports.wording.sentences import NOT_TOLD_APART, times, times_reach, tokens_per_second
+from reports.wording.sentences import NOT_TOLD_APART, listed, not_told_apart, times, times_reach, tokens_per_second
 from reports.wording.words import figure, rate
+from thresholds.accepted import BETWEEN_STARTS
 from thresholds.evidence import CONFIDENCE
 from thresholds.speed import ACCEPTANCE_LENGTH, OUTPUT_TOKENS_PER_SECOND
-from thresholds.statistics.shares import ratio_interval
+from thresholds.statistics.runs import LEAST_RUNS
+from thresholds.statistics.speeds import ratio_interval
 
 
 def under_load(evidence: Evidence) -> Iterable[Observation]:
@@ -23,7 +25,7 @@ def under_load(evidence: Evidence) -> Iterable[Observation]:
         alike = [row for row in alike if _asked(row) == _asked(alike[0])]
         pairs = alone(alike)
         if len(alike) > 1 and not any({before, after} == {*map(id, alike[:2])} for before, after in _ids(pairs)):
-            yield _fastest(names, alike[0], alike[1])
+            yield _fastest(names, *alike)
         yield from (_changed(setting, before, after) for setting, before, after in pairs)
 
 
@@ -31,11 +33,15 @@ def _ids(pairs: Sequence[tuple[str, SpeedRow, SpeedRow]]) -> list[tuple[int, int
     return [(id(before), id(after)) for _, before, after in pairs]
 
 
-def _fastest(names: Mapping[str, str], first: SpeedRow, second: SpeedRow) -> Observation:
+def _fastest(names: Mapping[str, str], first: SpeedRow, second: SpeedRow, *others: SpeedRow) -> Observation:
+    tied = [row for row in (second, *others) if row.combination in first.ties]
     said = (
-        f"Under {first.workload}, {names[first.combination]} is the fastest: {_compared(second, first)} of"
-        f" {names[second.combination]}."
+        f"Under {first.workload}, {names[first.combination]} {'comes first' if tied else 'is the fastest'}:"
+        f" {_compared(second, first)} of {names[second.combination]}."
     )
+    if tied not in ([], [second]):
+        whom = "any other" if len(tied) == 1 + len(others) else listed([names[row.combination] for row in tied])
+        said += f" It cannot be told apart from {whom}."
     return Observation("fastest_under_load", said, (first.combination, second.combination), _numbers(second, first))
 
 
@@ -54,16 +60,25 @@ def _asked(row: SpeedRow) -> tuple[object, ...]:
 
 def _compared(before: SpeedRow, after: SpeedRow) -> str:
     sides = [row.output_tokens_per_second or 0.0 for row in (after, before)]
-    reach = _reach(before, after)
-    known = "too few runs for an interval" if reach is None else times_reach(*reach)
-    tied = f"; {NOT_TOLD_APART}" if reach is not None and reach[0] <= 1 <= reach[1] else ""
     both = f"{rate(sides[0])} against {tokens_per_second(sides[1])}"
-    return f"{times(sides[0] / sides[1])} the output ({both}; {known}{tied})"
+    return f"{times(sides[0] / sides[1])} the output ({'; '.join([both, *_known(before, after)])})"
+
+
+def _known(before: SpeedRow, after: SpeedRow) -> list[str]:
+    """The interval of the ratio over runs, and whether the two are told apart."""
+    reach = _reach(before, after)
+    if reach is None:
+        return ["too few runs for an interval"]
+    if before.combination not in after.ties:
+        return [times_reach(*reach)]
+    few = min(len(_runs(row)) for row in (before, after)) < LEAST_RUNS
+    tied = f"{NOT_TOLD_APART}: fewer than {LEAST_RUNS} runs" if few else not_told_apart(*reach)
+    return [times_reach(*reach), tied]
 
 
 def _reach(before: SpeedRow, after: SpeedRow) -> tuple[float, float] | None:
     sides = [_runs(row) for row in (after, before)]
-    return ratio_interval(sides[0], sides[1], CONFIDENCE) if all(sides) else None
+    return ratio_interval(sides[0], sides[1], BETWEEN_STARTS, CONFIDENCE) if all(sides) else None
 
 
 def _runs(row: SpeedRow) -> Sequence[float]:
@@ -81,6 +96,7 @@ def _numbers(before: SpeedRow, after: SpeedRow) -> dict[str, object]:
         "workload": after.workload,
         "before": before.output_tokens_per_second,
         "after": after.output_tokens_per_second,
+        "told_apart": before.combination not in after.ties,
         "low": None if reach is None else reach[0],
         "high": None if reach is None else reach[1],
     }

@@ -1,32 +1,36 @@
 """Runs -> the script files of the item browser, written one run after another so that no ledger is too large.
 
-Of a task there is one file with the scores of every question (`0.js`) and one with the answers of every few questions
-(`0-3.js`). A file calls `weighbridge(token, name, part)` once or more; the browser loads it by a script element,
-which works from a file URL where fetching does not.
+Of a task there is one file with the scores of every question (`0.js`), one with the answers of every few questions
+(`0-3.js`), and one with the texts of every few hundred (`0-q1.js`). A file calls `weighbridge(token, name, part)` once
+or more; the browser loads it by a script element, which works from a file URL where fetching does not.
 """
 
 import hashlib
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from reports.ledger import RecordedRun
+from reports.ledger_questions import Questions
 from reports.page.inert import embedded
 from thresholds.measurement import Item, Run
+from thresholds.questions import Question
 
 FOLDER = "report-items"
 UNPARSED, CUT_OFF, TRUNCATED, FAILED = 1, 2, 4, 8
 FEWEST_TOGETHER, MOST_FILES = 25, 200
 """Questions whose answers share a file, and files with answers that a task has at most (as far as known at first)."""
+TEXTS_TOGETHER = 500
+"""Questions whose texts share a file."""
 HEAD, TAIL = 2000, 6000
 """Letters of a longer answer that the page shows; the ledger holds all."""
 SHORT = 60
 """Letters of a question or of what was extracted that stand in the list."""
 BUFFERED = 32_000_000
-Questions = Mapping[str, Mapping[int, str]]
-"""The texts of questions by task and position, as far as they are known."""
+Known = Callable[[RecordedRun], Questions]
+"""What the questions of a run ask, by position, as far as that was kept."""
 
 
 @dataclass(slots=True)
@@ -38,10 +42,22 @@ class Asked:
     version: str | None
     together: int
     places: dict[int, int] = field(default_factory=dict)
+    texts: dict[int, list[Question]] = field(default_factory=dict)
+    _read: set[str] = field(default_factory=set)
 
     def place(self, position: int) -> int:
         """Where a question stands among those of the page, by its position in the task."""
         return self.places.setdefault(position, len(self.places))
+
+    def learn(self, session: str, known: Callable[[], Questions]) -> None:
+        """Take what a session asked; a position may stand for several texts, where the task's data changed."""
+        if session in self._read:
+            return
+        self._read.add(session)
+        for position, question in known().items():
+            told = self.texts.setdefault(position, [])
+            if question not in told:
+                told.append(question)
 
     def index(self) -> dict[str, Any]:
         """What the page must know of it."""
@@ -54,10 +70,10 @@ class Scripts:
     Args:
         folder: The page's folder.
         about: What tells this page's files from those of another page.
-        questions: Texts of questions, where they are known.
+        questions: What the questions of a run ask.
     """
 
-    def __init__(self, folder: Path, about: str, questions: Questions) -> None:
+    def __init__(self, folder: Path, about: str, questions: Known) -> None:
         self.folder = folder / FOLDER
         self.token = hashlib.sha256(about.encode(errors="backslashreplace")).hexdigest()[:12]
         self._questions = questions
@@ -99,6 +115,7 @@ class Scripts:
         run, asked = recorded.run, self._task(recorded)
         items = sorted(run.items, key=lambda item: item.item)
         places = [asked.place(item.item) for item in items]
+        asked.learn(recorded.session, lambda: self._questions(recorded))
         who = {
             "c": self._combinations.setdefault(run.combination, len(self._combinations)),
             "s": recorded.session,
@@ -119,13 +136,18 @@ class Scripts:
     def _close(self, asked: Asked) -> None:
         """Tell where questions stand in their task, and what they ask."""
         positions = list(asked.places)
-        known = self._questions.get(asked.name, {})
-        texts = [(place, known[position]) for position, place in asked.places.items() if position in known]
-        ordered = positions == list(range(len(positions)))
-        short = {place: _shortened(text) for place, text in texts}
-        self._say(str(asked.number), {"positions": None if ordered else positions, "questions": short or None})
-        for block, rows in groupby(texts, key=lambda row: row[0] // asked.together):
-            self._say(f"{asked.number}-{block}", {"q": list(rows)})
+        texts = [(place, asked.texts[position]) for position, place in asked.places.items() if position in asked.texts]
+        short = {place: [_begin(told[-1]), _right(told[-1])] for place, told in texts}
+        self._say(
+            str(asked.number),
+            {
+                "positions": None if positions == list(range(len(positions))) else positions,
+                "questions": short or None,
+                "together": TEXTS_TOGETHER,
+            },
+        )
+        for block, rows in groupby(texts, key=lambda row: row[0] // TEXTS_TOGETHER):
+            self._say(f"{asked.number}-q{block}", {"q": [[place, _written(told)] for place, told in rows]})
 
     def _say(self, name: str, part: Mapping[str, Any]) -> None:
         line = f'weighbridge("{self.token}","{name}",{embedded(part)});\n'
@@ -179,6 +201,21 @@ def _answered(place: int, item: Item, others: Sequence[str]) -> list[Any]:
 def _found(item: Item) -> str:
     """What stands in the list: what was extracted, or the choice that won where answers are chosen by likelihood."""
     return _shortened(item.answer if item.answer and not item.finish_reasons else item.extracted)
+
+
+def _begin(question: Question) -> str | None:
+    """How a question begins; None where its task has no words for it."""
+    return None if question.text is None else _shortened(" ".join(question.text.split()))
+
+
+def _right(question: Question) -> str:
+    """Its right answers, or their end, where a solution has its result."""
+    text = " | ".join(" ".join(one.split()) for one in question.right)
+    return text if len(text) <= SHORT else f"…{text[1 - SHORT :]}"
+
+
+def _written(told: Sequence[Question]) -> list[list[Any]]:
+    return [[one.text, one.options, one.right] for one in told]
 
 
 def _kept(answer: str) -> str | list[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from reports.figures.spans import mean_span
 from reports.history.points import Point
 from reports.ledger import RecordedEngine, RecordedRun
-from reports.page.answers import FOLDER, Questions, Scripts
+from reports.page.answers import FOLDER, Known, Scripts
 from reports.page.drawings import Drawing, bundle, drawings, specs
 from reports.page.findings import headline, refusals, remarks
 from reports.page.inert import embedded, policy, script, visible
@@ -36,7 +36,7 @@ def write_page(  # noqa: PLR0913 - what a page is made of
     *,
     engines: Iterable[RecordedEngine] = (),
     results: Path | None = None,
-    questions: Questions | None = None,
+    questions: Known | None = None,
     history: Sequence[Point] = (),
 ) -> list[Path]:
     """Write the page about a summary.
@@ -46,7 +46,7 @@ def write_page(  # noqa: PLR0913 - what a page is made of
         folder: Gets `report.html` and `report-items/`.
         engines: What was started; of a combination the last counts.
         results: The results folder, in whose `logs/` their logs are looked for; by default the page's own folder.
-        questions: By task and position, the texts of questions as far as they are known.
+        questions: What the questions of a run ask, as far as that was kept: see `Ledger.questions`.
         history: The course of what the summary speaks of, for the figures of history.
 
     Returns:
@@ -56,7 +56,7 @@ def write_page(  # noqa: PLR0913 - what a page is made of
         OSError: Something cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    scripts = Scripts(folder, "\n".join([*summary.sessions, str(summary.finished)]), questions or {})
+    scripts = Scripts(folder, "\n".join([*summary.sessions, str(summary.finished)]), questions or (lambda _: {}))
     index = scripts.add_runs(runs)
     figures = drawings(summary, history)
     page = _fitting(_context(summary, index, figures, parts(summary, engines, results or folder)), scripts)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from reports.answers.rank_words import place as rank_of
 from reports.ledger import RecordedEngine
 from reports.page.findings import Refusal, refusals
 from reports.page.logs import log_tail
@@ -88,7 +89,7 @@ def _part(own: Summary, place: str, leads: Mapping[str, str], called: Mapping[st
         id=place,
         combination=first.combination,
         name=called[first.combination],
-        place=UNKNOWN if row is None or row.rank is None else str(row.rank),
+        place=UNKNOWN if row is None else rank_of(row.rank, row.rank_best, row.rank_worst),
         facts=_facts(own),
         labels=[(key.replace("_", " "), _told(value)) for key, value in first.labels.items() if key != "combination"],
         verdicts=[(outcome, count(number)) for outcome, number in outcomes.items() if number],

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from reports.answers.changes import Change
+from reports.answers.changes import Change, speeds_judged
 from reports.answers.speeds import alike, ratio
 from reports.published.changes import Change as PublishedChange
 from reports.published.changes import changes_of, pairs_of
@@ -15,7 +15,7 @@ def changes(study: Study) -> tuple[Change, ...]:
     """Every two configurations that differ in one setting; parts of a row that pools drafts belong to that row."""
     owners = {run: row.name for row in entries_of(study) for run in row.published}
     found = zip(pairs_of(study), changes_of(study), strict=True)
-    return tuple(_change(study, before, after, change, owners) for (_, before, after), change in found)
+    return speeds_judged(_change(study, before, after, change, owners) for (_, before, after), change in found)
 
 
 def _change(

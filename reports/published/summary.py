@@ -12,6 +12,7 @@ from reports.answers.differences import Differences, gaps, over_tasks, unpaired
 from reports.answers.front import compared, front
 from reports.answers.rows import Row, outcomes
 from reports.answers.scores import TaskScore
+from reports.answers.speeds import speeds_apart
 from reports.drafts.published import published_drafts
 from reports.observations.rules import observe
 from reports.published.runs import described, memory_of, run_rows
@@ -31,8 +32,9 @@ def summary_of(study: Study) -> Summary:
     entries = {entry.name: entry for entry in entries_of(study)}
     ranked = standings(list(entries.values()), study.tasks)
     rows = tuple(_row(study, standing, entries[standing.name], len(ranked)) for standing in ranked)
-    about, found = study.about, front(rows)
+    about, runs = study.about, run_rows(study, [entries[row.combination] for row in rows])
     by_task, overall = _differences(rows, study.tasks)
+    found = front(rows, overall, speeds_apart(runs))
     summary = Summary(
         sessions=(),
         started=None,
@@ -45,7 +47,7 @@ def summary_of(study: Study) -> Summary:
         upgrades=(),
         verdicts=outcomes(()),
         not_passed=(),
-        runs=run_rows(study, [entries[row.combination] for row in rows]),
+        runs=runs,
         front=found,
         gaps=gaps(by_task, overall, compared(rows, study.tasks, found)),
         changes=changes(study),

@@ -21,9 +21,9 @@ def _warned(rows: Iterable[QuantRow]) -> Iterable[Observation]:
         found = row.warning
         if found is not None and found.outcome != "PASS":
             said = (
-                f"Suspicious: the next tokens of {_name(row)} lie {_distance(found)} from those of the unquantized"
-                f" engine, which has another top token at {percent(1 - found.agreement)} of the positions: expect worse"
-                " answers, and look for a broken conversion."
+                f"Suspicious: the next tokens of {_name(row)} lie {_distance(found)} from those of its baseline, which"
+                f" has another top token at {percent(1 - found.agreement)} of the positions: expect worse answers, and"
+                " look for a broken conversion."
             )
             yield Observation("quant_far_away", said, (row.combination,), _numbers(row))
 

@@ -1,7 +1,7 @@
 """Quants beside what they were made from: bits, scores, recovery, speed, memory and the early warning."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reports.answers.changes import bits
@@ -75,11 +75,11 @@ class QuantRow:
     rank: Rank | None
     tasks: Mapping[str, TaskRecovery]
     tokens_an_answer: float | None
-    speed: Interval | None
-    speed_under_load: bool
-    first_token: Interval | None
-    warning: EarlyWarning | None
-    gains: tuple[str, ...] | None
+    speed: Interval | None = None
+    speed_under_load: bool = False
+    first_token: Interval | None = None
+    warning: EarlyWarning | None = None
+    gains: tuple[str, ...] | None = None
     outcomes: Mapping[str, str] | None = None
 
 
@@ -115,21 +115,23 @@ def quant_rows(rows: Iterable[Row], heard: Heard) -> tuple[QuantRow, ...]:
         ordered = sorted(group, key=lambda row: (-(_bits(row, heard)[0] or 0.0), kv_cache_is(row.labels)))
         places = ranked(heard.by_task, ordered)
         warnings = early_warnings(ordered, heard.verdicts)
-        base, *others = ordered
-        found.append(_base_row(base, heard, places.get(base.combination)))
-        found += [_row(one, base, heard, places.get(one.combination), warnings.get(one.combination)) for one in others]
+        for row in ordered:
+            alone = _alone(row, heard, places.get(row.combination))
+            base, warning = ordered[0], warnings.get(row.combination)
+            found.append(alone if row is base else _beside(alone, row, base, heard, warning))
     return tuple(found)
 
 
-def _base_row(row: Row, heard: Heard, place: Rank | None) -> QuantRow:
-    measured, size = _bits(row, heard), _checkpoint(row, heard.engines).get("bytes")
+def _alone(row: Row, heard: Heard, place: Rank | None) -> QuantRow:
+    """What is known of it without its base."""
+    measured = _bits(row, heard)
     return QuantRow(
         combination=row.combination,
         labels=heard.without_pooled(row),
         base=None,
         bits=measured[0],
         bits_measured=measured[1],
-        weight_bytes=size,
+        weight_bytes=_checkpoint(row, heard.engines).get("bytes"),
         cache_tokens=_cache_tokens(row, heard.engines),
         memory=_memory(_of_a_draft(heard.of(row), _drafts(heard.of(row)))),
         score=interval_of(score(row, shared_tasks(row))),
@@ -137,50 +139,33 @@ def _base_row(row: Row, heard: Heard, place: Rank | None) -> QuantRow:
         rank=place,
         tasks={},
         tokens_an_answer=tokens_an_answer(heard.of(row)),
-        speed=None,
-        speed_under_load=False,
-        first_token=None,
-        warning=None,
-        gains=None,
     )
 
 
-def _row(row: Row, base: Row, heard: Heard, place: Rank | None, warning: EarlyWarning | None) -> QuantRow:
-    measured, size = _bits(row, heard), _checkpoint(row, heard.engines).get("bytes")
+def _beside(alone: QuantRow, row: Row, base: Row, heard: Heard, warning: EarlyWarning | None) -> QuantRow:
+    """With what its base makes of it; its score is then about the tasks that both answered."""
     tasks = shared_tasks(base, row)
     before, after = _alike(heard.of(base), heard.of(row))
-    memory = _memory(after)
-    cache_tokens, before_tokens = (_cache_tokens(one, heard.engines) for one in (row, base))
     speed, under_load = _speed(row, base, heard.verdicts, ratio(before, after))
     first_token = _under_load(row, base, heard.verdicts, TIME_TO_FIRST_TOKEN.name, TOLD_LATENCY)
-    return QuantRow(
-        combination=row.combination,
-        labels=heard.without_pooled(row),
+    sizes = {
+        "weights": (alone.weight_bytes, _checkpoint(base, heard.engines).get("bytes")),
+        "KV cache": (_cache_tokens(base, heard.engines), alone.cache_tokens),  # more room: a token takes less
+        "memory": (_memory(after), _memory(before)),
+    }
+    return replace(
+        alone,
         base=base.combination,
-        bits=measured[0],
-        bits_measured=measured[1],
-        weight_bytes=size,
-        cache_tokens=cache_tokens,
-        memory=memory,
+        memory=_memory(after),
         score=interval_of(score(row, tasks or shared_tasks(row))),
         recovery=_recovery(row, base, heard.by_task, tasks),
-        rank=place,
         tasks={task: _on_task(row, base, heard.by_task, task) for task in tasks},
-        tokens_an_answer=tokens_an_answer(heard.of(row)),
         speed=speed,
         speed_under_load=under_load,
         first_token=first_token,
         warning=warning,
+        gains=_gains(sizes, speed, first_token),
         outcomes=gate_outcomes(row.combination, heard.verdicts),
-        gains=_gains(
-            {
-                "weights": (size, _checkpoint(base, heard.engines).get("bytes")),
-                "KV cache": (before_tokens, cache_tokens),  # the more tokens have room, the less each takes
-                "memory": (memory, _memory(before)),
-            },
-            speed,
-            first_token,
-        ),
     )
 
 

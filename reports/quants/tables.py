@@ -1,6 +1,7 @@
 """Tables of quants, of what they recover on each task, and of token limits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import compress
 from typing import Any
 
 from reports.answers.rank_words import place
@@ -34,7 +35,7 @@ def quants_table(rows: Sequence[QuantRow]) -> Table:
         Column("gains", TEXT),
         Column("verdict", TEXT),
     ]
-    names = {row.combination: _quantization(row) for row in rows}
+    names = {row.combination: quant_name(row.labels) for row in rows}
     mixed = any(row.speed_under_load for row in rows)
     cells = [[*([subjects[row.combination]] if many else []), *_cells(row, names, mixed=mixed)] for row in rows]
     title = "Quants" if many or not rows else f"Quants of {subjects[rows[0].combination]}"
@@ -53,7 +54,7 @@ def recovery_table(rows: Sequence[QuantRow]) -> Table:
         *map(Column, ("before", "after", "recovery", "95% interval")),
     ]
     cells = [
-        [*([subjects[row.combination]] if many else []), _quantization(row), names[task], *_recovered(told)]
+        [*([subjects[row.combination]] if many else []), quant_name(row.labels), names[task], *_recovered(told)]
         for row in quants
         for task, told in row.tasks.items()
         if len(names) > 1
@@ -82,7 +83,7 @@ def limits_table(rows: Sequence[LimitRow]) -> Table:
             percent(row.cut_off),
             *_pointed(row.finished),
             figure(row.tokens),
-            *_signed(row.change),
+            *_pointed(row.change, signed_points),
             row.outcome or UNKNOWN,
         ]
         for row in rows
@@ -108,7 +109,7 @@ def _notes(rows: Sequence[QuantRow]) -> list[str]:
     if any(row.warning is not None for row in rows):
         floor = max(row.warning.noise for row in rows if row.warning is not None)
         notes.append(
-            "KLD: how far next tokens lie from the unquantized engine's, with the place among its quants, the nearest "
+            "KLD: how far next tokens lie from those of the baseline, with the place among its quants, the nearest "
             f"first; a second run of it lies {figure(floor)} away."
         )
     if any(row.speed is not None for row in rows):
@@ -131,7 +132,7 @@ def _how(rows: Sequence[QuantRow]) -> str:
 
 def _cells(row: QuantRow, names: Mapping[str, str], *, mixed: bool) -> list[str]:
     return [
-        _quantization(row),
+        quant_name(row.labels),
         _bits(row),
         _gibibytes(row.weight_bytes),
         count(row.cache_tokens),
@@ -159,10 +160,7 @@ def _recovered(told: TaskRecovery) -> list[str]:
 
 
 def _recovery(found: Recovery | None) -> list[str]:
-    if found is None:
-        return [UNKNOWN, UNKNOWN]
-    ends = UNKNOWN if found.low is None else f"{points(found.low)} to {points(found.high)}"
-    return [percent(found.value), ends]
+    return [percent(None if found is None else found.value), _pointed(found)[1]]
 
 
 def _warning(row: QuantRow) -> list[str]:
@@ -191,25 +189,15 @@ def _bits(row: QuantRow) -> str:
     return UNKNOWN if row.bits is None else f"{'' if row.bits_measured else NAMED}{row.bits:.2f}"
 
 
-def _quantization(row: QuantRow) -> str:
-    return quant_name(row.labels)
-
-
 def _gibibytes(size: int | None) -> str:
     return UNKNOWN if size is None else figure(size / GIBIBYTE)
 
 
-def _pointed(found: Interval | None) -> list[str]:
+def _pointed(found: Interval | Recovery | None, words: Callable[[float | None], str] = points) -> list[str]:
+    """A value and its interval."""
     if found is None:
         return [UNKNOWN, UNKNOWN]
-    return [points(found.value), UNKNOWN if found.low is None else f"{points(found.low)} to {points(found.high)}"]
-
-
-def _signed(found: Interval | None) -> list[str]:
-    if found is None:
-        return [UNKNOWN, UNKNOWN]
-    ends = UNKNOWN if found.low is None else f"{signed_points(found.low)} to {signed_points(found.high)}"
-    return [signed_points(found.value), ends]
+    return [words(found.value), UNKNOWN if found.low is None else f"{words(found.low)} to {words(found.high)}"]
 
 
 def _subjects(rows: Sequence[QuantRow]) -> dict[str, str]:
@@ -231,14 +219,8 @@ def _in_words(labels: Mapping[str, Any], names: Sequence[str]) -> str:
 
 def _without_unknown(table: Table) -> Table:
     """Without the columns of which nothing is known in any row."""
-    kept = [
-        position
-        for position in range(len(table.columns))
-        if not table.rows or any(row[position] != UNKNOWN for row in table.rows)
-    ]
-    return Table(
-        table.title,
-        [table.columns[position] for position in kept],
-        [[row[position] for position in kept] for row in table.rows],
-        table.notes,
-    )
+    if not table.rows:
+        return table
+    kept = [any(cell != UNKNOWN for cell in cells) for cells in zip(*table.rows, strict=True)]
+    rows = [list(compress(row, kept)) for row in table.rows]
+    return Table(table.title, list(compress(table.columns, kept)), rows, table.notes)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from reports.answers.rank_words import place
 from reports.speed.load_details import LoadDetails
 from reports.speed.rows import SpeedRow
 from reports.speed.values import SpeedValue
@@ -69,9 +70,9 @@ def heading(name: str, rows: Sequence[SpeedRow]) -> str:
     return " ".join([speed_name(name), *units])
 
 
-def rank(row: SpeedRow) -> str:
-    """The place in its workload."""
-    return UNKNOWN if row.rank is None else str(row.rank)
+def rank(ranked: SpeedRow | SpeedValue) -> str:
+    """The place in its workload, as the ranking by answers tells it."""
+    return place(ranked.rank, ranked.rank_best, ranked.rank_worst)
 
 
 def asked(details: LoadDetails | None) -> str:

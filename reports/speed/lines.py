@@ -18,6 +18,9 @@ COLUMNS = (
     "runs",
     "required",
     "outcome",
+    "rank",
+    "rank_best",
+    "rank_worst",
 )
 
 
@@ -31,5 +34,6 @@ def as_csv(summary: Summary) -> str:
             for one in values.values():
                 known = sum(value is not None for value in one.run_values)
                 about = (row.combination, row.workload, row.against, kind, one.metric, one.statistic, one.unit)
-                writer.writerow([*about, one.mean, one.run_to_run_deviation, known, one.required, one.outcome])
+                places = (one.rank, one.rank_best, one.rank_worst)
+                writer.writerow([*about, one.mean, one.run_to_run_deviation, known, one.required, one.outcome, *places])
     return written.getvalue()

@@ -27,6 +27,7 @@ class LoadDetails:
         lateness_mean: Seconds by which the client sent later than scheduled, mean over runs.
         lateness_p99, lateness_max: The same, the most of any run.
         server_tokens, client_tokens: Output tokens by the server's own counter, and as the client heard them.
+        unseen_tokens: Output tokens that were never sent: thoughts, made before the first token that was.
         tokens_per_chunk: Mean over runs.
         prefix_cache_hits: Share of 1, mean over runs.
         engine_memory: Bytes, the most of any run.
@@ -46,6 +47,7 @@ class LoadDetails:
     lateness_max: float | None
     server_tokens: Number | None
     client_tokens: Number | None
+    unseen_tokens: Number | None
     tokens_per_chunk: float | None
     reconnects: int | None
     prefix_cache_hits: float | None
@@ -73,6 +75,7 @@ def details_of(runs: Sequence[LoadRun]) -> LoadDetails:
         lateness_max=_most(lateness, "max"),
         server_tokens=_total(told, "server_tokens"),
         client_tokens=_total(told, "client_tokens"),
+        unseen_tokens=_total(told, "unseen_tokens"),
         tokens_per_chunk=_mean(told, "tokens_per_chunk"),
         reconnects=_total(told, "reconnects"),
         prefix_cache_hits=_mean(told, "prefix_cache_hits"),

@@ -9,6 +9,7 @@ from reports.wording.labels import short_names
 from reports.wording.layout import TEXT, UNKNOWN, Column, Table
 from reports.wording.words import count, duration, figure, memory, milliseconds, percent
 
+UNSEEN = "unseen tokens"
 Cells = Mapping[str, Callable[[LoadDetails], str]]
 """Columns by their headings."""
 
@@ -31,7 +32,7 @@ def load(summary: Summary) -> Table:
         for row, took in known
     ]
     columns = [*(Column(name, TEXT) for name in words), *map(Column, cells)]
-    return Table("Load", columns, rows, _NOTES)
+    return Table("Load", columns, rows, [*_NOTES, *([_HIDDEN] if UNSEEN in cells else [])])
 
 
 def _tokens(took: LoadDetails) -> str:
@@ -73,6 +74,7 @@ _ALWAYS: Cells = {
 
 _WHERE_PRESENT: Cells = {
     "failed because": _causes,
+    UNSEEN: lambda took: _some(took.unseen_tokens),
     "streams reached": lambda took: figure(took.streams_reached),
     "preemptions": lambda took: _some(took.preemptions),
     "reconnects": lambda took: _some(took.reconnects),
@@ -85,6 +87,10 @@ _WHERE_PRESENT: Cells = {
     "J per 1,000 tokens": _sensed("joules_per_1000_tokens"),
 }
 
+_HIDDEN = (
+    "Unseen tokens: thoughts, which the endpoint counts and never sends. The time to the first token includes them, "
+    "the time per output token does not; output tokens a second count them."
+)
 _NOTES = [
     "Sums over all runs, invalid ones among them; memory and temperature: the highest; everything else: means.",
     "Late: how much later than scheduled the client sent; its p99 is that of the worst run.",

@@ -9,6 +9,7 @@ from typing import Any
 from reports.answers.rows import outcomes
 from reports.ledger import RecordedLoad
 from reports.speed.load_details import LoadDetails, details_of
+from reports.speed.places import Contender, placed
 from reports.speed.values import SpeedValue, ratios_of, tightest, values_of
 from reports.subjects import ABOUT_LOAD
 from thresholds.speed import OUTPUT_TOKENS_PER_SECOND, LoadRun
@@ -32,8 +33,11 @@ class SpeedRow:
     """One combination under one workload. None is unknown.
 
     Attributes:
-        rank: 1 has the most output tokens per second of its workload; None without a valid run that has them, and
-            where the combination ranks with another row.
+        rank: 1 has the most output tokens per second of its workload; equal means share it. None without a valid run
+            that has them, and where the combination ranks with another row.
+        rank_best, rank_worst: The places that it may have, as far as runs tell it apart from the others; None where
+            there is no other.
+        ties: The combinations from which it cannot be told apart, the best first.
         repeats: Measured beside another combination, while a row of the same combination and workload stands alone.
         against: The combination that its ratios divide by; None for loads that stand alone.
         labels: Those of the combination, and the hardware.
@@ -61,6 +65,9 @@ class SpeedRow:
     headroom: float | None
     headroom_value: str | None
     verdicts: Mapping[str, int]
+    rank_best: int | None = None
+    rank_worst: int | None = None
+    ties: tuple[str, ...] = ()
 
     @property
     def output_tokens_per_second(self) -> float | None:
@@ -93,11 +100,24 @@ def ranked(rows: Sequence[SpeedRow]) -> tuple[SpeedRow, ...]:
         return workloads.index(row.workload), row.repeats, least, row.combination, row.against or ""
 
     ordered = sorted((replace(row, repeats=_repeats(row, rows)) for row in rows), key=place)
-    return tuple(
-        replace(row, rank=None if row.repeats or row.output_tokens_per_second is None else number)
-        for _, group in groupby(ordered, key=lambda row: row.workload)
-        for number, row in enumerate(group, 1)
-    )
+    return tuple(row for _, group in groupby(ordered, key=lambda row: row.workload) for row in _placed(list(group)))
+
+
+def _placed(rows: Sequence[SpeedRow]) -> Iterable[SpeedRow]:
+    """The rows of one workload, with their places."""
+    found = placed({row.combination: Contender(row.digest, row.values) for row in rows if _ranks(row)})
+    for row in rows:
+        values = found[row.combination] if _ranks(row) else row.values
+        told = values.get(OUTPUT_TOKENS_PER_SECOND.name)
+        if told is None:
+            yield replace(row, values=values)
+        else:
+            places = {name: getattr(told, name) for name in ("rank", "rank_best", "rank_worst", "ties")}
+            yield replace(row, values=values, **places)
+
+
+def _ranks(row: SpeedRow) -> bool:
+    return bool(row.run_numbers) and not row.repeats
 
 
 def pairs(loads: Iterable[RecordedLoad]) -> list[tuple[RecordedLoad, RecordedLoad]]:

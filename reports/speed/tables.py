@@ -1,7 +1,8 @@
 """Summary -> the tables about speed: who is fastest, side by side, and every metric."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from reports.answers.rank_words import ranges_explained
 from reports.speed.cells import (
     asked,
     counted,
@@ -23,6 +24,7 @@ from reports.summary import Summary
 from reports.wording.labels import ALWAYS_SHOWN, label, short_names, telling_labels
 from reports.wording.layout import TEXT, UNKNOWN, Column, Table
 from reports.wording.words import signed_percent, speed_unit
+from thresholds.accepted import BETWEEN_STARTS
 from thresholds.measurement import Metric
 from thresholds.speed import (
     ACCEPTANCE_LENGTH,
@@ -36,9 +38,15 @@ from thresholds.speed import (
     TOTAL_TOKENS_PER_SECOND,
     key,
 )
+from thresholds.statistics.runs import LEAST_RUNS
 
 Cells = Mapping[str, Callable[[SpeedRow], str]]
 """Columns by their headings."""
+
+APART = (
+    f"Two speeds are told apart by {LEAST_RUNS} or more runs of each, with {100 * BETWEEN_STARTS:g} % left for what two"
+    " starts of an engine may differ by."
+)
 
 
 def speed(summary: Summary) -> Table:
@@ -99,21 +107,24 @@ def ratios(summary: Summary) -> Table:
 
 def by_metric(summary: Summary) -> Table:
     """Every value of every load, with what was required of it; notes say why one is missing."""
+    names = short_names(summary.speed)
+    values = [(title(row, names), value) for row in summary.speed for value in row.values.values()]
+    ranked = any(value.rank_best is not None for _, value in values)
     columns = [
         *(Column(name, TEXT) for name in ("combination, workload", "metric")),
         Column("mean ± sd"),
         Column("unit", TEXT),
+        *([Column("rank")] if ranked else []),
         *map(Column, ("runs", "required", "headroom")),
         Column("verdict", TEXT),
     ]
-    names = short_names(summary.speed)
-    values = [(title(row, names), value) for row in summary.speed for value in row.values.values()]
     rows = [
         [
             of,
             key(value.metric, value.statistic),
             spread(value),
             speed_unit(value.metric, value.unit),
+            *([rank(value)] if ranked else []),
             counted(value),
             required(value),
             signed_percent(value.headroom_share),
@@ -121,7 +132,9 @@ def by_metric(summary: Summary) -> Table:
         ]
         for of, value in values
     ]
-    return Table("Speed by metric", columns, rows, ["Headroom is a share of what is required.", *_missing(values)])
+    about_ranks = ["Ranks are those of one metric within a workload.", *_told_apart(value for _, value in values)]
+    notes = [*(about_ranks if ranked else []), "Headroom is a share of what is required.", *_missing(values)]
+    return Table("Speed by metric", columns, rows, notes)
 
 
 def _missing(values: Sequence[tuple[str, SpeedValue]]) -> list[str]:
@@ -177,12 +190,19 @@ def _if_any(rows: Sequence[SpeedRow], cells: Cells) -> Cells:
     return {name: cell for name, cell in cells.items() if any(cell(row) != UNKNOWN for row in rows)}
 
 
+def _told_apart(ranked: Iterable[SpeedRow | SpeedValue]) -> list[str]:
+    """What their ranges of ranks mean, where any two were in one ranking."""
+    places = [(one.rank, one.rank_best, one.rank_worst) for one in ranked if one.rank_best is not None]
+    return [ranges_explained(places, "all pairs of a workload"), APART] if places else []
+
+
 def _speed_notes(rows: Sequence[SpeedRow]) -> list[str]:
     names = short_names(rows)
     digests = {row.workload: {one.digest for one in rows if one.workload == row.workload if one.digest} for row in rows}
     return [
         "Means over the runs; ± is the run-to-run standard deviation.",
-        "Ranks follow output tokens/s within a workload; near ones may be ties.",
+        "Ranks follow output tokens/s within a workload.",
+        *_told_apart(rows),
         "TTFT: time to the first token. TPOT: time per output token of a request. ITL: time between two tokens.",
         *(
             f"Workload {workload}: not all of its rows were asked the same; compare them with care."

@@ -23,6 +23,10 @@ class SpeedValue:
         unsupported: Why a run has no value.
         outcome, reason, required, low, high, headroom: Of the verdict, in `unit`.
         headroom_share: Headroom as a share of what is required.
+        rank: 1 is the best mean of its workload; None where no run has a value, of a ratio, and where the row has none.
+        rank_best, rank_worst: The places that it may have, as far as runs tell it apart from the others; None where
+            there is no other.
+        ties: The combinations from which it cannot be told apart, the best first.
     """
 
     metric: str
@@ -40,6 +44,10 @@ class SpeedValue:
     high: float | None
     headroom: float | None
     headroom_share: float | None
+    rank: int | None = None
+    rank_best: int | None = None
+    rank_worst: int | None = None
+    ties: tuple[str, ...] = ()
 
 
 def values_of(runs: Sequence[LoadRun], verdicts: Sequence[Verdict]) -> dict[str, SpeedValue]:

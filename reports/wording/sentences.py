@@ -43,6 +43,11 @@ def times_reach(low: float, high: float) -> str:
     return f"95% interval {low:.2f} to {high:.2f}"
 
 
+def not_told_apart(low: float, high: float) -> str:
+    """That two speeds are not told apart, although an interval of this one ratio may leave out 1."""
+    return NOT_TOLD_APART if low <= 1 <= high else f"{NOT_TOLD_APART} among all pairs"
+
+
 def tokens_per_second(speed: float) -> str:
     """51.0 tokens/s."""
     return f"{rate(speed)} tokens/s"

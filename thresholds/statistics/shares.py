@@ -1,4 +1,4 @@
-"""Intervals of shares, percentiles and ratios that ask for no normal distribution."""
+"""Intervals of shares and percentiles that ask for no normal distribution."""
 
 import math
 from collections.abc import Sequence
@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from thresholds.statistics.means import table, two_sided
 
 Values = Sequence[float] | NDArray[np.float64]
-ROUNDS = 10_000
-"""Bootstrap rounds."""
 
 
 def wilson(successes: float, total: float, confidence: float) -> tuple[float, float]:
@@ -66,49 +64,6 @@ def percentile_interval(values: Values, share: float, confidence: float) -> tupl
     first = int(np.searchsorted(up_to, tail, side="right"))
     last = int(np.searchsorted(up_to, 1 - tail, side="left")) + 1
     return None if first < 1 or last > count else (float(ordered[first - 1]), float(ordered[last - 1]))
-
-
-def ratio_interval(candidate: Values, baseline: Values, confidence: float, seed: int = 0) -> tuple[float, float] | None:
-    """Interval of mean(candidate) / mean(baseline), one value for each run; None with a single run on either side.
-
-    Runs are drawn again with replacement on both sides, and the logarithms of the means that they give are compared
-    with those measured. The distances of the quantiles from the measured ratio are then stretched, because a bootstrap
-    of few runs is too narrow: each side's by sqrt(n / (n - 1)), and both by t / z with Welch's degrees of freedom
-    (Hesterberg, What Teachers Should Know About the Bootstrap, The American Statistician 69, 2015, section 3.3).
-
-    Raises:
-        ValueError: For a value that is not finite and above 0, or a confidence outside 0..1.
-    """
-    if not 0 < confidence < 1:
-        raise ValueError(f"the confidence must lie between 0 and 1, not {confidence}")
-    sides = [table(np.asarray([side], dtype=np.float64))[0] for side in (candidate, baseline)]
-    if min(side.min() for side in sides) <= 0:
-        raise ValueError("a ratio needs values above 0")
-    if min(len(side) for side in sides) < 2:  # noqa: PLR2004 - a spread needs two runs
-        return None
-    from scipy.special import stdtrit
-
-    draw = np.random.default_rng(seed)
-    upper, lower = (_log_means(side, draw) for side in sides)
-    stretch = float(stdtrit(_degrees(*sides), 0.5 + confidence / 2)) / two_sided(confidence)
-    below, above = np.quantile(upper - lower, [0.5 - confidence / 2, 0.5 + confidence / 2]).tolist()
-    ratio = float(sides[0].mean() / sides[1].mean())
-    return ratio * math.exp(min(0.0, stretch * below)), ratio * math.exp(max(0.0, stretch * above))
-
-
-def _log_means(runs: NDArray[np.float64], draw: np.random.Generator) -> NDArray[np.float64]:
-    """Logarithms of the means of runs drawn again, about that of the runs, as wide as those of new runs."""
-    again = runs[draw.integers(0, len(runs), size=(ROUNDS, len(runs)))].mean(axis=1)
-    spread: NDArray[np.float64] = np.log(again / runs.mean()) * math.sqrt(len(runs) / (len(runs) - 1))
-    return spread
-
-
-def _degrees(candidate: NDArray[np.float64], baseline: NDArray[np.float64]) -> float:
-    """Welch and Satterthwaite's degrees of freedom of the difference of the logarithms of two means."""
-    counts = [len(candidate), len(baseline)]
-    parts = [float((side / side.mean()).var(ddof=1)) / len(side) for side in (candidate, baseline)]
-    below = sum(part**2 / (count - 1) for part, count in zip(parts, counts, strict=True))
-    return sum(parts) ** 2 / below if below > 0 else float(min(counts) - 1)
 
 
 def _check(successes: float, total: float, confidence: float) -> None:

@@ -89,6 +89,7 @@ const answers = (() => {
     return {
       number, count, size, positions, combinations,
       questions: about.questions || {},
+      textsTogether: about.together,
       ordered: positions.map((_, place) => place).sort((one, other) => positions[one] - positions[other]),
       all: together([...combinations.values()], count),
     };
@@ -100,12 +101,25 @@ const answers = (() => {
     return built.get(number);
   }
 
-  /* All answers to one question, and its whole text where it is known. */
+  /* What some questions ask, as a Map by place: one text, or several where a place had several. */
+  async function asked(told, places) {
+    const known = places.filter((place) => place in told.questions);
+    const blocks = [...new Set(known.map((place) => Math.floor(place / told.textsTogether)))];
+    const parts = await Promise.all(blocks.map((block) => load(`${told.number}-q${block}`)));
+    return new Map(parts.flat().flatMap((part) => part.q));
+  }
+
+  /* All words of all questions of a task, to search in. */
+  async function words(told) {
+    const found = await asked(told, Object.keys(told.questions).map(Number));
+    told.words = new Map([...found].map(([place, several]) => [place, several.flat(2).join("\n").toLowerCase()]));
+  }
+
+  /* All answers to one question, and what it asks where that was kept. */
   async function question(told, place) {
-    const parts = await load(`${told.number}-${Math.floor(place / told.size)}`);
-    const found = { text: null, answers: [] };
+    const [parts, texts] = await Promise.all([load(`${told.number}-${Math.floor(place / told.size)}`), asked(told, [place])]);
+    const found = { asked: texts.get(place) ?? [], answers: [] };
     for (const part of parts) {
-      if (part.q) found.text = part.q.find(([one]) => one === place)?.[1] ?? found.text;
       const row = part.a?.find(([one]) => one === place);
       if (!row) continue;
       const [, answer, extracted, finish, seconds, failed, scores] = row;
@@ -124,5 +138,5 @@ const answers = (() => {
     return found;
   }
 
-  return { index, task, question, FLAGS };
+  return { index, task, question, words, FLAGS };
 })();

@@ -63,6 +63,11 @@
       return;
     }
     if (turn !== asked) return;
+    if (fields.find.value.trim() && !task.words) {
+      status.textContent = "Reading the questions …";
+      try { await answers.words(task); } catch (error) { status.textContent = error.message; return; }
+      if (turn !== asked) return;
+    }
     view = { task, a: task.combinations.get(side("a")), b: task.combinations.get(side("b")) };
     const wanted = fields.show.dataset.wanted ?? fields.show.value;
     delete fields.show.dataset.wanted;
@@ -97,7 +102,7 @@
     const heading = (text, attributes) => element("th", { scope: "col", ...attributes }, untrusted(text));
     const upper = sides.map((name) => element("th", { scope: "colgroup", colspan: 2 }, `${name.toUpperCase()}: `, untrusted(nameOf(side(name)))));
     table.tHead.replaceChildren(
-      element("tr", {}, heading("question", { rowspan: 2 }), asks ? heading("it asks", { rowspan: 2 }) : null, heading("mean of all", { rowspan: 2, class: "right" }), ...upper, both ? heading("change", { rowspan: 2 }) : null),
+      element("tr", {}, heading("question", { rowspan: 2 }), ...(asks ? [heading("it asks", { rowspan: 2 }), heading("right answer", { rowspan: 2 })] : []), heading("mean of all", { rowspan: 2, class: "right" }), ...upper, both ? heading("change", { rowspan: 2 }) : null),
       element("tr", {}, ...sides.flatMap(() => [heading("score", { class: "right" }), heading("found in the answer")])),
     );
     const places = shown.slice(page * ON_A_PAGE, (page + 1) * ON_A_PAGE);
@@ -111,13 +116,24 @@
     const change = both ? questions.change(view, place) : 0;
     const made = element("tr", {},
       element("th", { scope: "row" }, button),
-      asks ? element("td", { dir: "auto" }, untrusted(view.task.questions[place] ?? "")) : null,
+      ...(asks ? beginning(view.task.questions[place]) : []),
       element("td", { class: "right" }, points(view.task.all.mean[place])),
       ...sides.flatMap((name) => cells(view[name], place)),
       both ? element("td", {}, change < 0 ? chip("fell", "fail") : change > 0 ? chip("rose", "pass") : "") : null,
     );
     button.addEventListener("click", () => open(made, button, place));
     return made;
+  }
+
+  const unknown = (words) => element("span", { class: "aside" }, words);
+
+  /* How a question begins, and its right answer; what was not kept is said, as an empty cell would be a text too. */
+  function beginning(short) {
+    if (!short) return [element("td", {}, unknown("not kept")), element("td", {}, unknown("not kept"))];
+    return [
+      element("td", { class: "asks", dir: "auto" }, short[0] === null ? unknown("has no words") : untrusted(short[0])),
+      element("td", { class: "extracted" }, short[1] ? element("bdi", {}, untrusted(short[1])) : unknown("not named")),
+    ];
   }
 
   const chip = (text, kind) => element("span", { class: `chip ${kind}` }, text);
@@ -163,9 +179,22 @@
       else more.remove();
     });
     cell.replaceChildren(
-      found.text === null ? "" : element("p", { class: "question", dir: "auto" }, untrusted(found.text)),
+      ...(found.asked.length ? found.asked.map(question) : [element("p", { class: "note" }, "What this question asks was not kept in the ledger.")]),
+      found.asked.length > 1 ? element("p", { class: "note" }, "Sessions asked these different questions under one number: the data of the task changed.") : "",
       element("table", { class: "answers" }, element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col", class: numbers.includes(head) ? "right" : null }, head)))), body),
       rest.length ? more : "",
+    );
+  }
+
+  /* What is asked, what is chosen between, and what is right. */
+  function question([text, options, right]) {
+    const words = text === null ? unknown("Its task has no words for this question.") : untrusted(text);
+    const choices = options.map((option) => element("li", { class: right.includes(option) ? "right-answer" : null, dir: "auto" }, untrusted(option), ...(right.includes(option) ? [" ", chip("right", "pass")] : [])));
+    const others = right.filter((one) => !options.includes(one));
+    return element("div", { class: "question" },
+      element("p", { dir: "auto" }, words),
+      choices.length ? element("ul", { class: "options" }, ...choices) : "",
+      ...others.map((one) => element("p", {}, chip("right answer", "pass"), " ", element("bdi", {}, untrusted(one)))),
     );
   }
 

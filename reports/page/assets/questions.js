@@ -39,7 +39,8 @@ const questions = (() => {
   function mentions(view, place, words) {
     if (!words) return true;
     if (/^\d+$/.test(words) && view.task.positions[place] === Number(words)) return true;
-    const texts = [view.task.questions[place] ?? "", ...extracted(view.a, place), ...extracted(view.b, place)];
+    if (view.task.words?.get(place)?.includes(words)) return true;
+    const texts = [...extracted(view.a, place), ...extracted(view.b, place)];
     return texts.some((text) => text.toLowerCase().includes(words));
   }
 

@@ -47,7 +47,7 @@ class ExLlamaV2:
     ) -> None:
         del lazy, stats, callback, callback_gen, progress
         assert gpu_split is None or all(isinstance(share, float) for share in gpu_split)
-        self.cache_map = {0: "cpu"}
+        self.cache_map = dict.fromkeys(range(self.config.num_hidden_layers), "cpu")
 
     def load_autosplit(
         self,
@@ -60,7 +60,7 @@ class ExLlamaV2:
     ) -> None:
         del reserve_vram, last_id_only, callback, callback_gen, progress
         self.config.max_input_len = min(self.config.max_input_len, self.config.max_seq_len)
-        self.cache_map = {0: "cpu"}
+        self.cache_map = dict.fromkeys(range(self.config.num_hidden_layers), "cpu")
         cache.update_cache_tensors()
 
     def is_quant(self) -> bool:
