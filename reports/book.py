@@ -10,7 +10,8 @@ from reports.ledger import FILE, Ledger
 from reports.migrations import LedgerUnreadable
 from reports.pull_request import comment
 from reports.schema.document import report_json
-from reports.summary import Summary, summarise
+from reports.summarising import summarise
+from reports.summary import Summary
 from reports.tables import markdown
 from thresholds.measurement import Run
 from thresholds.questions import Question

@@ -1,5 +1,6 @@
 """The file of a ledger: how it is opened, what is said when it cannot be, and what is left of one that was cut off."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,11 +19,14 @@ HEADER = 100
 def connected(path: Path | None, *, create: bool) -> sqlite3.Connection:
     """A connection to a ledger of the newest version; None is one in memory.
 
+    Only what may be created is taken to the newest version itself: what is read alone stays as it is, so that the
+    Weighbridge that wrote it can read it too.
+
     Raises:
         LedgerUnreadable: It cannot be opened, is damaged or no ledger, or a later Weighbridge wrote it.
     """
     try:
-        database = _open(path, create=create)
+        database = _open(path) if create or path is None else _as_it_stands(path)
         migrate(database)
     except LedgerUnreadable as error:
         raise LedgerUnreadable(f"{path}: {error}") from None
@@ -42,7 +46,7 @@ def explained(error: Exception) -> str:
 
 def reading(path: Path) -> sqlite3.Connection:
     """A connection that changes nothing."""
-    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=READER_WAITS)
+    return _connection(path, "ro", READER_WAITS)
 
 
 def missing_bytes(path: Path) -> int:
@@ -84,15 +88,32 @@ def salvaged(path: Path) -> sqlite3.Connection:
     return whole
 
 
-def _open(path: Path | None, *, create: bool) -> sqlite3.Connection:
+def _open(path: Path | None) -> sqlite3.Connection:
     if path is None:
         return sqlite3.connect(":memory:", isolation_level=None)
-    if create:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    mode, waits = ("rwc", WRITER_WAITS) if create else ("rw", READER_WAITS)
-    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=waits)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    database = _connection(path, "rwc", WRITER_WAITS)
     database.execute("PRAGMA journal_mode=WAL")
     return database
+
+
+def _as_it_stands(path: Path) -> sqlite3.Connection:
+    """The file, or where an earlier Weighbridge wrote it a copy in memory, which alone is migrated."""
+    database = _connection(path, "rw", READER_WAITS)  # one that may only read leaves the files of its lock behind
+    if version(database) >= len(MIGRATIONS):
+        return database
+    copy = sqlite3.connect(":memory:", isolation_level=None)
+    with closing(database):
+        database.backup(copy)
+    return copy
+
+
+def _connection(path: Path, mode: str, waits: float) -> sqlite3.Connection:
+    """SQLite wants to write beside the file even to read it; in a folder where nobody may, nobody changes it either."""
+    log = path.with_name(f"{path.name}-wal")
+    fixed = mode != "rwc" and not os.access(path.parent, os.W_OK) and not (log.is_file() and log.stat().st_size)
+    uri = f"{path.resolve().as_uri()}?mode={mode}{'&immutable=1' if fixed else ''}"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=waits)
 
 
 def _copy(damaged: sqlite3.Connection, whole: sqlite3.Connection, table: str) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 from reports.ledger import Ledger, RecordedEngine, RecordedRun
 from reports.page import write_page
 from reports.page.answers import Known
-from reports.summary import Observation, Summary, summarise
+from reports.summarising import summarise
+from reports.summary import Observation, Summary
 from thresholds.measurement import Item, Run
 from thresholds.questions import Question
 from thresholds.upgrade import ACCURACY_DIFFERENCE

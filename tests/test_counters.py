@@ -1,6 +1,7 @@
 """A page of metrics, as any server may write it: every finite sample is counted, whatever stands around it."""
 
 import math
+import time
 from collections import defaultdict
 
 import pytest
@@ -38,6 +39,13 @@ def test_a_sample_counts_whatever_stands_around_it(line: str) -> None:
 @pytest.mark.parametrize("value", ["NaN", "+Inf", "-Inf", "Nan 1395066363000", "1e999", "", "x"])
 def test_what_is_no_finite_number_counts_nothing(value: str) -> None:
     assert GENERATED not in parsed(f"{COUNTED} {value}\n")
+
+
+def test_a_line_of_blanks_costs_no_more_time_than_another() -> None:
+    began = time.process_time()
+
+    assert parsed(f"{COUNTED} {' ' * 50_000}x\n{COUNTED} 42\n")[GENERATED] == 42
+    assert time.process_time() - began < 2
 
 
 def test_a_label_that_looks_like_a_position_is_none() -> None:

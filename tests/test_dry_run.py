@@ -229,11 +229,13 @@ def test_workers_are_refused() -> None:
         pytest_runtestloop(SimpleNamespace(config=config))  # type: ignore[arg-type]
 
 
-def test_weights_and_drafts_are_named_whether_they_are_here_or_not(tmp_path: Path) -> None:
+def test_weights_drafts_and_tokenizers_are_named_whether_they_are_here_or_not(tmp_path: Path) -> None:
     path = tmp_path / "m.yaml"
     path.write_text(
         """
-models: {large: {weights: {none: org/large}}, mine: {weights: {none: /not/here}}}
+models:
+  large: {weights: {none: org/large}, tokenizer: "embedded:no-such/tokenizer"}
+  mine: {weights: {none: /not/here}, tokenizer: /nor/here}
 drafts: {small: {method: draft_model, tokens: 3, weights: org/small}}
 tasks: [gsm8k]
 combinations:
@@ -248,6 +250,8 @@ combinations:
         assert f"--model {weights} " in words
         assert "org/small" in words
         assert "--max-model-len 4096" in words
+        tokenizer = "embedded:no-such/tokenizer" if name.startswith("large") else "/nor/here"
+        assert "exllamav2" in name or f"--tokenizer {tokenizer} " in words
 
 
 @pytest.mark.parametrize("name", ["mmlu-pro-cs-2024", "three-model-study"])

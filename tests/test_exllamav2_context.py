@@ -38,8 +38,9 @@ from fixtures.engines.exllamav2_server.options import parse
             131072,
         ),
         ({"max_position_embeddings": 4096, "rope_scaling": {"type": "dynamic", "factor": 2.0}}, 4096),
+        ({"max_position_embeddings": 4096, "rope_scaling": "linear", "text_config": "none"}, 4096),
     ],
-    ids=["plain", "nested", "linear", "yarn", "yarn in the length", "llama3", "dynamic is not computed"],
+    ids=["plain", "nested", "linear", "yarn", "yarn in the length", "llama3", "dynamic is not computed", "no mappings"],
 )
 def test_a_context_is_the_length_that_config_json_says_with_the_scaling_that_is_computed(
     config: dict[str, Any], tokens: int

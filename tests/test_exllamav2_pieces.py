@@ -71,6 +71,10 @@ def test_bytes_that_are_no_character_lose_no_text(sentences: Any, names: list[st
     assert "".join(growing.add([IDS[name] for name in names])) + growing.rest() == "".join(alone)
 
 
+def test_an_empty_prompt_is_the_tokens_that_stand_around_it(sentences: Any) -> None:
+    assert Pieces.of(sentences).prompt("", [IDS["<s>"]], []) == [""]
+
+
 def test_a_prompt_of_nothing_but_half_a_character_is_a_piece(sentences: Any) -> None:
     assert pieces_of(sentences, [IDS["<0xC3>"]]) == ["\N{REPLACEMENT CHARACTER}"]
 

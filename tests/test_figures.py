@@ -10,7 +10,8 @@ from reports.figures import Figure, figures
 from reports.ledger import Ledger
 from reports.published.studies import read_study
 from reports.published.summary import summary_of
-from reports.summary import Summary, summarise
+from reports.summarising import summarise
+from reports.summary import Summary
 from thresholds.measurement import Run
 from thresholds.verdict import Outcome, Verdict
 

@@ -9,7 +9,7 @@ from test_reports_speed import TTFT, Loaded
 from reports.figures import Figure, figures
 from reports.history.points import points
 from reports.ledger import Ledger
-from reports.summary import summarise
+from reports.summarising import summarise
 from thresholds.verdict import Outcome
 
 STEADY = {f"{TTFT}.p50": 0.1, f"{TTFT}.p95": 0.2}

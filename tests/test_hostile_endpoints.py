@@ -12,6 +12,7 @@ from hostile_endpoint import ECHOES, KEY, Sent, said, sized
 from load_servers import RawServer, Talk, load, workload
 from test_load_tls import certificate, tls
 
+from fixtures.endpoints.told import MOST_SAID
 from fixtures.engines import counters, openai_api, reading
 from fixtures.engines.openai_api import call, first_answer, served_models
 from fixtures.evaluate import client
@@ -263,7 +264,7 @@ def test_a_list_of_models_that_is_none_serves_nothing(listed: object) -> None:
 
 def test_of_a_model_no_more_is_kept_than_can_be_meant() -> None:
     with RawServer(said({"data": [{"id": "tiny", "root": "x" * 10**6, "owned_by": {"a": "b"}}]})) as server:
-        assert served_models(endpoint(server.url)) == [{"id": "tiny", "root": "x" * reading.MOST_SAID}]
+        assert served_models(endpoint(server.url)) == [{"id": "tiny", "root": "x" * MOST_SAID}]
 
 
 @pytest.mark.parametrize("body", [[], 7, None, {"choices": []}, {"choices": None}, {"error": [[[[[[[[["deep"]]]]]]]]]}])

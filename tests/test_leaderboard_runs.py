@@ -8,7 +8,7 @@ from reports.answers.differences import over_tasks, unpaired
 from reports.answers.front import front
 from reports.answers.run_rows import RunRow
 from reports.answers.speeds import alike, ratio, speeds, speeds_apart
-from reports.summary import summarise, summarise_all
+from reports.summarising import summarise, summarise_all
 
 
 @pytest.fixture

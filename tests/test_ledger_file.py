@@ -1,14 +1,15 @@
+import os
 import sqlite3
 from pathlib import Path
 
 import pytest
-from test_reports_ledger import LABELS, load_of, run_of, verdict_of
+from test_reports_ledger import LABELS, load_of, run_of, tell_old, verdict_of
 
-from reports import ledger_file
+from reports import ledger_file, migrations
 from reports.__main__ import main
 from reports.ledger import Ledger
 from reports.ledger_file import missing_bytes
-from reports.migrations import LedgerUnreadable
+from reports.migrations import LedgerUnreadable, migrate, version
 
 
 @pytest.fixture
@@ -107,3 +108,41 @@ def test_a_database_of_another_program_is_refused_and_left_alone(tmp_path: Path,
         Ledger(path)
 
     assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("invoices",)]
+
+
+@pytest.mark.parametrize("known", range(1, len(migrations.MIGRATIONS)))
+def test_reading_leaves_a_ledger_of_an_earlier_version_to_its_weighbridge(tmp_path: Path, known: int) -> None:
+    path = tmp_path / "ledger.sqlite"
+    database = sqlite3.connect(path, isolation_level=None)
+    migrate(database, migrations.MIGRATIONS[:known])
+    tell_old(database)
+    database.close()
+    before = path.read_bytes()
+
+    ledger = Ledger(path, create=False)
+    (recorded,) = ledger.runs()
+    assert ledger.questions(recorded) == {}
+    ledger.close()
+
+    assert recorded.run == run_of()
+    assert path.read_bytes() == before
+    assert version(sqlite3.connect(path)) == known
+
+
+def test_reading_leaves_no_file_behind(path: Path) -> None:
+    assert main(["show", "--results", str(path.parent)]) == 0
+    assert [file.name for file in path.parent.iterdir()] == ["ledger.sqlite"]
+
+
+def test_a_ledger_in_a_folder_that_nobody_may_write_to_is_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+
+    ledger = Ledger(path, create=False)
+    runs = ledger.runs()
+    files = [file.name for file in path.parent.iterdir()]
+    ledger.close()
+
+    assert files == ["ledger.sqlite"]
+    assert len(runs) == 40
+    assert runs[0].run.items[0].answer == "x" * 9000
+    assert [file.name for file in path.parent.iterdir()] == ["ledger.sqlite"]

@@ -11,7 +11,7 @@ from reports.ledger import Ledger
 from reports.ledger_records import KeptRun
 from reports.ledger_shelf import Shelf
 from reports.ledger_tallies import Tally, accuracy_of, packed, tally_of, unpacked
-from reports.summary import summarise, summarise_all
+from reports.summarising import summarise, summarise_all
 from thresholds.measurement import Item, NotMeasured, Run, accuracy
 
 PRIMARY = "exact_match,flexible-extract"

@@ -88,6 +88,18 @@ def test_arrivals_that_are_too_fast_or_come_in_bursts_are_refused() -> None:
     assert begun(limited(requests_per_minute=60), plan(300, rate=1.0, process="poisson"))
 
 
+@pytest.mark.parametrize(
+    "limits",
+    [{"requests_per_minute": 9}, {"requests_per_minute": 285}, {"tokens_per_minute": 3370}, {"tokens_per_minute": 350}],
+    ids=str,
+)
+def test_the_rate_that_is_advised_is_taken(limits: dict[str, int]) -> None:
+    said = begun(limited(**limits), plan(600, concurrency=4))
+    rate = float(said.rpartition("a rate of ")[2].partition(" a second")[0])
+
+    assert begun(limited(lambda: 1000.0, **limits), plan(600, rate=rate, process="constant")) == ""
+
+
 def test_without_limits_nothing_is_reckoned() -> None:
     assert begun(Account(), plan(10**6, concurrency=4)) == ""
 
@@ -103,6 +115,16 @@ def test_a_load_has_its_minute_for_itself(clock: Clock) -> None:
 
     assert load == pytest.approx(began + 60)
     assert clock.now >= load + 60
+
+
+def test_a_load_does_not_begin_while_the_endpoint_asked_to_be_left_alone(clock: Clock) -> None:
+    account = limited(clock)
+
+    account.pace.refused(clock.now, 1, 30)
+    with paid(account, plan(54, concurrency=4), asked):
+        began = clock.now
+
+    assert began == pytest.approx(1030)
 
 
 def test_proofs_and_probes_keep_the_pace(clock: Clock) -> None:

@@ -12,7 +12,7 @@ from reports.__main__ import main
 from reports.ledger import Ledger
 from reports.migrations import MIGRATIONS, migrate
 from reports.records import as_json
-from reports.summary import summarise_all
+from reports.summarising import summarise_all
 from thresholds.measurement import Run
 
 TASK = LABELS | {"task": "gsm8k", "task_version": "1.0"}

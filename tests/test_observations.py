@@ -11,7 +11,8 @@ from reports.ledger import Ledger
 from reports.observations.observation import Observation
 from reports.observations.rules import observe
 from reports.observations.told import bullets, lines
-from reports.summary import Summary, summarise
+from reports.summarising import summarise
+from reports.summary import Summary
 from thresholds.measurement import Run
 from thresholds.verdict import not_measured
 

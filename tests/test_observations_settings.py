@@ -28,6 +28,15 @@ def test_a_draft_changes_the_speed_and_no_answers(campaign: Campaign) -> None:
     assert "draft_changed_answers" not in kinds(summary)
 
 
+def test_a_speed_that_noise_may_explain_is_no_change_that_a_draft_made(campaign: Campaign) -> None:
+    campaign.asked("m", 300, 302, 301, speed=10.0)
+    campaign.asked("m", 301, 300, 302, speed=9.9, labels={"draft": "tiny"})
+
+    assert said(campaign.summary(), "draft").startswith(
+        "With a draft the speed of answering was 0.99 times (m; not told apart); no change of answers is shown"
+    )
+
+
 def test_a_draft_that_seems_to_improve_answers_is_called_noise(campaign: Campaign) -> None:
     campaign.asked("m", 300)
     campaign.asked("m", 303, speed=17.0, labels={"draft": "tiny"})

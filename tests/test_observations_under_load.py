@@ -6,7 +6,8 @@ import pytest
 from test_observations import kinds, of_kind, said
 
 from reports.ledger import Ledger
-from reports.summary import Summary, summarise
+from reports.summarising import summarise
+from reports.summary import Summary
 from thresholds.speed import LoadRun
 
 
@@ -24,6 +25,14 @@ class Loads:
             values = {"output_tokens_per_second": rate, **({"acceptance_length": 2.5} if "draft" in labels else {})}
             run = LoadRun(combination, workload, number, digest, 10.0, 64, {}, values)
             told = {"combination": combination, "model": model, "workload": workload, **known}
+            self.ledger.record_load("s1", run, told)
+
+    def pair(self, model: str, number: int, alone: float, drafted: float) -> None:
+        target = {"model": model, "engine": "vllm", "draft": "none", "hardware": "h"}
+        sides = [(f"{model}-vllm", target, alone), (f"{model}-vllm-draft_tiny", {**target, "draft": "tiny"}, drafted)]
+        for (name, labels, rate), (other, _, _) in (sides, sides[::-1]):
+            run = LoadRun(name, "chat", number, "d", 10.0, 64, {}, {"output_tokens_per_second": rate})
+            told = {**labels, "combination": name, "workload": "chat", "against": other}
             self.ledger.record_load("s1", run, told)
 
     def summary(self) -> Summary:
@@ -85,6 +94,29 @@ def test_the_first_of_several_near_ones_is_not_called_the_fastest(loads: Loads) 
     text = said(loads.summary(), "fastest_under_load")
     assert text.startswith("Under chat, one none comes first: ")
     assert text.endswith(" It cannot be told apart from two none and three none.")
+
+
+@pytest.mark.parametrize(
+    ("after", "tied"),
+    [
+        ([103.0, 103.0, 105.0, 100.0], "not told apart by rank, which allows for other starts and all pairs)."),
+        ([99.0, 107.0, 104.0, 99.0], "not told apart)."),
+        ([150.0, 151.0, 153.0, 146.0], "95% interval 1.49 to 1.53)."),
+    ],
+)
+def test_what_was_measured_side_by_side_is_told_by_pairs_as_tables_do(
+    loads: Loads, after: list[float], tied: str
+) -> None:
+    for number, rates in enumerate(zip([100.0, 99.0, 101.0, 97.0], after, strict=True), 1):
+        loads.pair("m", number, *rates)
+
+    summary = loads.summary()
+    (row,) = summary.drafts.speeds
+    text = said(summary, "setting_under_load")
+    assert row.span is not None
+    assert f"has {row.speed_up:.2f} times the output" in text
+    assert f"95% interval {row.span[0]:.2f} to {row.span[1]:.2f}" in text
+    assert text.endswith(tied)
 
 
 def test_one_run_each_has_no_interval(loads: Loads) -> None:

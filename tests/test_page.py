@@ -16,7 +16,8 @@ import reports.page.document
 from reports.page import write_page
 from reports.page.answers import FOLDER
 from reports.page.inert import embedded, visible
-from reports.summary import Source, Summary, summarise
+from reports.summarising import summarise
+from reports.summary import Source, Summary
 
 OURS = 6
 """Script elements of a page: theme, two of data, libraries, code; and no other."""

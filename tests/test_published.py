@@ -17,7 +17,7 @@ from reports.ledger import Ledger
 from reports.published.standings import Standing, entries_of, entries_of_session, standings, total
 from reports.published.studies import Study, known_studies, read_study
 from reports.published.tables import standings_table
-from reports.summary import summarise
+from reports.summarising import summarise
 from reports.wording.columns import in_parts
 from reports.wording.layout import as_text
 from thresholds.measurement import Run

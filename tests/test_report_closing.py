@@ -13,7 +13,8 @@ from reports.closing import MOST_RED, closing
 from reports.drawing import draw
 from reports.junit import properties_of
 from reports.ledger import Ledger
-from reports.summary import Summary, summarise
+from reports.summarising import summarise
+from reports.summary import Summary
 from thresholds.verdict import Outcome, Verdict, not_measured
 
 __all__ = ["suite"]

@@ -12,7 +12,8 @@ from reports.published.studies import known_studies, read_study
 from reports.published.summary import summary_of
 from reports.schema.described import SCHEMA, WORDS, schema, words
 from reports.schema.document import report_json
-from reports.summary import SCHEMA_VERSION, Summary, summarise, summarise_all
+from reports.summarising import summarise, summarise_all
+from reports.summary import SCHEMA_VERSION, Summary
 from thresholds.verdict import Outcome
 
 WRITTEN = json.loads(SCHEMA.read_text(encoding="utf-8"))

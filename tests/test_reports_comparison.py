@@ -281,17 +281,17 @@ def test_a_narrow_terminal_folds_what_flipped(told: Told) -> None:
 
 
 def test_hostile_texts_stay_texts_in_markdown_and_cannot_steer_a_terminal(told: Told) -> None:
-    bad = "\x1b[31m</details> | `x` <script>\n# heading"
+    bad = "\x1b[31m\u202e\u2028</details> | `x` <script>\n# heading"
     told.ledger.record_questions("s1", [Question(0, bad, (), (bad,))], {"task": "gsm8k"})
     told.run("none", 1, [item_of(0, 1.0, answer=bad, extracted=bad)])
     told.run("int8", 1, [item_of(0, 0.0, answer=bad, extracted=bad)])
     shown = compare(told.ledger, "*none", "*int8", most_flips=1).flips
 
-    assert "\x1b" not in flip_text(shown, 1, {}, 80)
+    assert not {"\x1b", "\u202e", "\u2028"} & {*flip_text(shown, 1, {}, 80)}
     markdown = flip_markdown(shown, 1, {})
     assert "<script>" not in markdown
     assert "\n# heading" not in markdown
-    assert "- asks:  \\[31m&lt;/details> \\| \\`x\\` &lt;script> # heading" in markdown
+    assert "- asks:  \\[31m  &lt;/details> \\| \\`x\\` &lt;script> # heading" in markdown
 
 
 def test_the_command_tells_as_many_flips_as_it_is_asked_for(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -309,6 +309,12 @@ def test_the_number_of_flips_is_a_number(results: Path, capsys: pytest.CaptureFi
     with pytest.raises(SystemExit):
         main(["compare", "s1", "s2", "--flips", "-1", "--results", str(results)])
     assert "'-1' is no number of questions, such as 5, or 0 for none" in capsys.readouterr().err
+
+
+def test_more_flips_than_a_machine_counts_are_all_of_them(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["compare", "*none", "*int8", "--session", "s1", "--results", str(results)]
+    assert main([*words, "--flips", "9" * 30]) == 0
+    assert "gsm8k, question 1: rose" in capsys.readouterr().out
 
 
 def test_names_that_fit_nothing_end_the_command_with_4(results: Path, capsys: pytest.CaptureFixture[str]) -> None:

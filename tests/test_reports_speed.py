@@ -5,7 +5,7 @@ import pytest
 
 from reports.ledger import Ledger
 from reports.speed.rows import SpeedRow
-from reports.summary import summarise, summarise_all
+from reports.summarising import summarise, summarise_all
 from thresholds.speed import LoadRun
 from thresholds.verdict import Outcome, Verdict, not_measured
 

@@ -7,7 +7,7 @@ from test_reports_speed_tables import cell
 from reports.speed.lines import as_csv
 from reports.speed.rows import SpeedRow
 from reports.speed.tables import by_metric, speed
-from reports.summary import summarise
+from reports.summarising import summarise
 from reports.tables import markdown
 
 NOISE = (0.99, 1.0, 1.01)

@@ -3,7 +3,8 @@ from test_reports_speed import RATE, TTFT, Loaded, load_labels, side_by_side
 
 from reports.speed.load_table import load
 from reports.speed.tables import by_metric, ratios, speed
-from reports.summary import Summary, summarise
+from reports.summarising import summarise
+from reports.summary import Summary
 from reports.wording.layout import Table, as_text
 from reports.wording.words import figure, figure_spread, milliseconds, signed_percent, speed_name
 from thresholds.verdict import Outcome, not_measured

@@ -5,7 +5,7 @@ import pytest
 
 from reports.answers.rows import Row
 from reports.ledger import Ledger
-from reports.summary import summarise, summarise_all
+from reports.summarising import summarise, summarise_all
 from thresholds.measurement import Item, NotMeasured, Run
 from thresholds.verdict import Outcome, Verdict, not_measured
 

@@ -7,7 +7,8 @@ from test_reports_speed_tables import example_of_speed
 from test_reports_summary import Told, item_of, labels_of
 
 from reports.answers.deployment import said
-from reports.summary import Summary, summarise
+from reports.summarising import summarise
+from reports.summary import Summary
 from reports.tables import by_task, markdown, not_passed, ranking, text, what_it_took
 from reports.wording.layout import NUMBER, TEXT, Column, Table, as_markdown, as_text, escaped, fenced
 from reports.wording.words import duration, points, rate, runs, score_name, signed_points, spread, task_names

@@ -11,7 +11,7 @@ from test_reports_summary import Told, item_of
 from reports.answers.scores import task_score
 from reports.answers.ties import Contender, paired, places
 from reports.ledger import RecordedRun
-from reports.summary import summarise
+from reports.summarising import summarise
 from thresholds.measurement import Run
 from thresholds.statistics.pairs import difference
 

@@ -1,6 +1,7 @@
 """`compare`: two sessions, two combinations, or published results and a session beside them."""
 
 import argparse
+import sys
 from dataclasses import asdict
 
 from reports.commands import Commands, opened, rendered, takes_format, takes_results, width
@@ -12,7 +13,8 @@ from reports.published.changes import change_between, changes_of
 from reports.published.standings import OURS, Entry, entries_of, entries_of_session, standings
 from reports.published.studies import Study, known_studies, read_study
 from reports.published.tables import changes_table, standings_table
-from reports.summary import SCHEMA_VERSION, summarise, summarise_all
+from reports.summarising import summarise, summarise_all
+from reports.summary import SCHEMA_VERSION
 from reports.wording.columns import in_parts
 from reports.wording.labels import short_names
 from thresholds.measurement import NotMeasured
@@ -65,7 +67,7 @@ def number(text: str) -> int:
     """A number of questions."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no number of questions, such as 5, or 0 for none")
-    return int(text)
+    return min(int(text), sys.maxsize)
 
 
 def _flips(found: Comparison, form: str) -> str:

@@ -9,7 +9,8 @@ from reports.figures import Figure, complete, figures, png, svg
 from reports.history.points import Point, points
 from reports.published.studies import known_studies, read_study
 from reports.published.summary import summary_of
-from reports.summary import Summary, summarise, summarise_all
+from reports.summarising import summarise, summarise_all
+from reports.summary import Summary
 from thresholds.measurement import NotMeasured
 
 FORMATS = ("svg", "png", "json")

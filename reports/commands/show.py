@@ -14,7 +14,8 @@ from reports.observations.told import lines
 from reports.published.studies import known_studies, read_study
 from reports.published.summary import summary_of
 from reports.speed import lines as speed_lines
-from reports.summary import Summary, summarise, summarise_all
+from reports.summarising import summarise, summarise_all
+from reports.summary import Summary
 from reports.tables import IMPORTANT, markdown, not_passed, origin, text, title
 from reports.wording.layout import folded
 from thresholds.measurement import NotMeasured

@@ -5,12 +5,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from reports.answers.differences import Gap
 from reports.answers.rows import Row
 from reports.answers.run_rows import RunRow
 from reports.answers.speeds import Ratio, ratio, speeds_apart
+from reports.summary import Summary
 from reports.wording.labels import short_names
 from reports.wording.sentences import (
     NO_INTERVAL,
@@ -26,14 +26,11 @@ from thresholds.evidence import CONFIDENCE
 from thresholds.statistics.means import interval
 from thresholds.statistics.ranks import Pair
 
-if TYPE_CHECKING:
-    from reports.summary import Summary
-
 
 class Evidence:
     """What the rules rest on."""
 
-    def __init__(self, summary: "Summary") -> None:
+    def __init__(self, summary: Summary) -> None:
         self.summary = summary
         self.names = {row.combination: _spoken(row, name) for row, name in _named(summary.rows)}
         self.tasks = task_names(summary.tasks)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from reports.observations.best import best_local, best_of_task, best_overall, largest_gap
 from reports.observations.evidence import Evidence
@@ -21,10 +20,8 @@ from reports.observations.suspicious import (
     without_score,
 )
 from reports.observations.under_load import under_load
+from reports.summary import Summary
 from reports.wording.sentences import PLAIN
-
-if TYPE_CHECKING:
-    from reports.summary import Summary
 
 Rule = Callable[[Evidence], Iterable[Observation]]
 RULES: tuple[Rule, ...] = (
@@ -53,7 +50,7 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def observe(summary: "Summary") -> tuple[Observation, ...]:
+def observe(summary: Summary) -> tuple[Observation, ...]:
     """What the rules find, the most important first."""
     evidence = Evidence(summary)
     found = [one for rule in RULES for one in rule(evidence)]

@@ -6,7 +6,7 @@ from reports.answers.changes import Change
 from reports.answers.speeds import Ratio
 from reports.observations.evidence import Evidence
 from reports.observations.observation import Observation
-from reports.wording.sentences import NOT_TOLD_APART, counted, listed, reach, times
+from reports.wording.sentences import NOT_TOLD_APART, counted, listed, not_told_apart, reach, times
 from reports.wording.words import memory, points, signed_points
 
 DRAFT, QUANTIZATION = "draft", "quantization"
@@ -95,15 +95,24 @@ def _short(draft: str) -> str:
 
 
 def _speeds_of_drafts(found: Sequence[Change]) -> str:
-    quickest: dict[str, float] = {}
+    quickest: dict[str, Ratio] = {}
     for change in found:
         if change.speed is not None:
-            quickest[change.subject] = max(change.speed.value, quickest.get(change.subject, 0.0))
+            known = quickest.get(change.subject, change.speed)
+            quickest[change.subject] = max(change.speed, known, key=lambda ratio: ratio.value)
     if not quickest:
         return f"{counted(len(found), 'draft')} of unknown speed"
-    each = [f"{times(value)} ({subject})" for subject, value in quickest.items()]
+    each = [f"{times(ratio.value)} ({subject}{_tied(ratio)})" for subject, ratio in quickest.items()]
     by = ", each with its fastest draft" if len(quickest) < len(found) else ""
-    return f"A draft changed the speed of answering to {listed(each)}{by}"
+    noise = all(ratio.told_apart is False for ratio in quickest.values())
+    lead = "With a draft the speed of answering was" if noise else "A draft changed the speed of answering to"
+    return f"{lead} {listed(each)}{by}"
+
+
+def _tied(ratio: Ratio) -> str:
+    if ratio.told_apart is not False or ratio.low is None or ratio.high is None:
+        return ""
+    return f"; {not_told_apart(ratio.low, ratio.high)}"
 
 
 def _answers_of_drafts(evidence: Evidence, found: Sequence[Change], same: Sequence[Change]) -> str:

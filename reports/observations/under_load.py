@@ -1,6 +1,7 @@
 """How fast combinations are under the same workload: who is fastest, and what one setting changed."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean, stdev
 
 from reports.answers.changes import alone, subject_of, value_of
 from reports.observations.evidence import Evidence
@@ -12,7 +13,7 @@ from reports.wording.words import figure, rate
 from thresholds.accepted import BETWEEN_STARTS
 from thresholds.evidence import CONFIDENCE
 from thresholds.speed import ACCEPTANCE_LENGTH, OUTPUT_TOKENS_PER_SECOND
-from thresholds.statistics.runs import LEAST_RUNS
+from thresholds.statistics.runs import LEAST_RUNS, mean_reach
 from thresholds.statistics.speeds import ratio_interval
 
 
@@ -61,7 +62,8 @@ def _asked(row: SpeedRow) -> tuple[object, ...]:
 def _compared(before: SpeedRow, after: SpeedRow) -> str:
     sides = [row.output_tokens_per_second or 0.0 for row in (after, before)]
     both = f"{rate(sides[0])} against {tokens_per_second(sides[1])}"
-    return f"{times(sides[0] / sides[1])} the output ({'; '.join([both, *_known(before, after)])})"
+    value = fmean(paired) if (paired := _paired(before, after)) else sides[0] / sides[1]
+    return f"{times(value)} the output ({'; '.join([both, *_known(before, after)])})"
 
 
 def _known(before: SpeedRow, after: SpeedRow) -> list[str]:
@@ -73,10 +75,23 @@ def _known(before: SpeedRow, after: SpeedRow) -> list[str]:
         return [times_reach(*reach)]
     few = min(len(_runs(row)) for row in (before, after)) < LEAST_RUNS
     tied = f"{NOT_TOLD_APART}: fewer than {LEAST_RUNS} runs" if few else not_told_apart(*reach)
+    if _paired(before, after) and not few and not reach[0] <= 1 <= reach[1]:
+        tied = f"{NOT_TOLD_APART} by rank, which allows for other starts and all pairs"
     return [times_reach(*reach), tied]
 
 
+def _paired(before: SpeedRow, after: SpeedRow) -> Sequence[float]:
+    """The ratios that tables tell, by runs that followed each other, where one was measured beside the other."""
+    found = after.ratios.get(OUTPUT_TOKENS_PER_SECOND.name) if after.against == before.combination else None
+    return [] if found is None else [value for value in found.run_values if value]
+
+
 def _reach(before: SpeedRow, after: SpeedRow) -> tuple[float, float] | None:
+    if paired := _paired(before, after):
+        if len(paired) < LEAST_RUNS or len(set(paired)) == 1:  # equal ones are no certainty
+            return None
+        reach = mean_reach(len(paired), stdev(paired), 0.5 + CONFIDENCE / 2)
+        return fmean(paired) - reach, fmean(paired) + reach
     sides = [_runs(row) for row in (after, before)]
     return ratio_interval(sides[0], sides[1], BETWEEN_STARTS, CONFIDENCE) if all(sides) else None
 

@@ -11,6 +11,10 @@ from tabulate import tabulate
 
 UNKNOWN = "—"
 TEXT, NUMBER = "left", "right"
+LINES = ("Cc", "Zl", "Zp")
+"""Categories of control characters, and of what separates lines."""
+TURNS = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))
+"""What turns the direction of a text around, and of what follows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +72,8 @@ def known_columns(table: Table, *kept: str) -> Table:
 
 
 def one_line(text: str) -> str:
-    """Without line breaks and other control characters, which could redraw a terminal."""
-    return "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in text)
+    """Without line breaks and other control characters, which could redraw a terminal, or turn its lines around."""
+    return "".join(" " if unicodedata.category(one) in LINES or one in TURNS else one for one in text)
 
 
 def folded(text: str, width: int | None) -> list[str]:
