@@ -23,7 +23,10 @@ from reports.summary import ABOUT_TASK, NotPassed, Summary
 from reports.upgrades import is_upgrade, upgrade_rows
 from thresholds.measurement import NotMeasured
 from thresholds.upgrade import ALL_TASKS
-from thresholds.verdict import Verdict
+from thresholds.verdict import Outcome, Verdict
+
+RED = (Outcome.FAIL, Outcome.NOT_MEASURED, Outcome.INCONCLUSIVE)
+"""What is shown to be wrong is told first: a terminal shows only the first few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ def _summary(heard: _Heard) -> Summary:
         speed=speed_rows(heard.loads, about_speed, heard.loads_before),
         upgrades=upgrade_rows(heard.verdicts),
         verdicts=outcomes(heard.verdicts),
-        not_passed=tuple(_not_passed(verdict) for verdict in heard.verdicts if not verdict),
+        not_passed=tuple(_not_passed(one) for outcome in RED for one in heard.verdicts if one.outcome == outcome),
         runs=runs,
         front=pareto,
         gaps=gaps(ranking.by_task, ranking.overall, compared(rows, tasks, pareto)),

@@ -271,6 +271,14 @@ def test_headroom_is_the_least_of_the_tasks_and_names_it(told: Told) -> None:
     assert [verdict.task for verdict in summarise(told.ledger).not_passed] == ["arc"]
 
 
+def test_what_is_shown_to_be_wrong_is_told_before_what_is_not_decided(told: Told) -> None:
+    told.scores("none", 1, 1.0)
+    for outcome in (Outcome.INCONCLUSIVE, Outcome.PASS, Outcome.NOT_MEASURED, Outcome.FAIL):
+        told.verdict(outcome, "none", outcome.lower())
+
+    assert [verdict.task for verdict in summarise(told.ledger).not_passed] == ["fail", "not_measured", "inconclusive"]
+
+
 def test_engine_memory_is_the_most_of_any_run_and_start_up_comes_from_the_engine(told: Told) -> None:
     told.run("none", 1, [item_of(0, 1.0)], engine_memory=5)
     told.run("none", 2, [item_of(0, 1.0)], engine_memory=9)
