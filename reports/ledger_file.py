@@ -45,8 +45,10 @@ def explained(error: Exception) -> str:
 
 
 def reading(path: Path) -> sqlite3.Connection:
-    """A connection that changes nothing."""
-    return _connection(path, "ro", READER_WAITS)
+    """A connection that changes nothing, and leaves nothing behind."""
+    database = _connection(path, "rw", READER_WAITS)  # one of `ro` may not remove the files of its lock
+    database.execute("PRAGMA query_only = ON")
+    return database
 
 
 def missing_bytes(path: Path) -> int:
@@ -71,7 +73,7 @@ def salvaged(path: Path) -> sqlite3.Connection:
     """
     whole = sqlite3.connect(":memory:", isolation_level=None)
     try:
-        with closing(reading(path)) as damaged:
+        with closing(_connection(path, "ro", READER_WAITS)) as damaged:
             damaged.execute("PRAGMA writable_schema = ON")  # SQLite then opens a file with pages missing
             known = version(damaged)
             migrate(whole, MIGRATIONS[:known])
@@ -99,7 +101,7 @@ def _open(path: Path | None) -> sqlite3.Connection:
 
 def _as_it_stands(path: Path) -> sqlite3.Connection:
     """The file, or where an earlier Weighbridge wrote it a copy in memory, which alone is migrated."""
-    database = _connection(path, "rw", READER_WAITS)  # one that may only read leaves the files of its lock behind
+    database = reading(path)
     if version(database) >= len(MIGRATIONS):
         return database
     copy = sqlite3.connect(":memory:", isolation_level=None)

@@ -96,6 +96,15 @@ def test_break_even_is_named_for_each_draft(measured: Drafts) -> None:
     assert "Break-even of small: not below 16 streams, the most that were measured: it gains at every load." in notes
 
 
+def test_what_names_of_loads_leave_out_is_said() -> None:
+    loads = [*in_turns("ngram", [(2, 1)], workload="own_chat_1"), *in_turns("ngram", [(2, 1)], workload="own_chat_8")]
+
+    table = speed_table(drafts(loads, []))
+
+    assert [row[1] for row in table.rows] == ["1", "8"]
+    assert "Load names are shown without own_chat_ at their beginning." in table.notes
+
+
 def test_acceptance_and_the_prediction_stand_beside_the_speed_up(measured: Drafts) -> None:
     table = speed_table(measured)
 

@@ -10,6 +10,7 @@ from reports.__main__ import main
 from reports.ledger import Ledger
 from reports.ledger_file import missing_bytes
 from reports.migrations import LedgerUnreadable, migrate, version
+from reports.spent import spent
 
 
 @pytest.fixture
@@ -131,6 +132,12 @@ def test_reading_leaves_a_ledger_of_an_earlier_version_to_its_weighbridge(tmp_pa
 
 def test_reading_leaves_no_file_behind(path: Path) -> None:
     assert main(["show", "--results", str(path.parent)]) == 0
+    assert spent(path.parent, "m-vllm-int8", "h") == {}
+    ledger = Ledger(path, create=False)
+    runs = ledger.runs()
+    ledger.close()
+    assert len(runs[0].run.items) == 1  # the answers stay in the file until then
+
     assert [file.name for file in path.parent.iterdir()] == ["ledger.sqlite"]
 
 

@@ -10,7 +10,7 @@ from reports.answers.rows import Row
 from reports.summary import Summary
 from reports.wording.labels import ALWAYS_SHOWN, label, short_names, telling_labels
 from reports.wording.layout import TEXT, UNKNOWN, Column, Table, known_columns
-from reports.wording.words import points, runs, shared_beginning, signed_points, spread, task_names
+from reports.wording.words import beginning_left_out, points, runs, signed_points, spread, task_names
 
 SHORT = 8
 """Rows of a ranking that may stand side by side."""
@@ -79,13 +79,12 @@ def _notes(summary: Summary) -> list[str]:
     over = (
         f"over {max(made)} runs" if len(made) == 1 and made != {1} else f"over the runs of a row; one shows {UNKNOWN}"
     )
-    left_out = shared_beginning(summary.tasks)
     return [
         f"± is the run-to-run standard deviation {over}.",
         *_about_ranks(summary),
         *behind_explained(summary),
         *stopped(score for row in summary.rows for score in row.tasks.values()),
-        *([f"Task names are shown without {left_out} at their beginning."] if left_out else []),
+        *beginning_left_out(summary.tasks),
     ]
 
 

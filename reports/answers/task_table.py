@@ -8,7 +8,7 @@ from reports.answers.speeds import speeds_apart
 from reports.summary import Summary
 from reports.wording.labels import short_names
 from reports.wording.layout import TEXT, UNKNOWN, Column, Table
-from reports.wording.words import points, rate, shared_beginning, task_names
+from reports.wording.words import beginning_left_out, points, rate, task_names
 from thresholds.evidence import CONFIDENCE
 from thresholds.statistics.means import interval
 
@@ -83,11 +83,10 @@ def _mean(row: Row, task: str | None) -> float | None:
 
 
 def _notes(summary: Summary) -> list[str]:
-    left_out = shared_beginning(summary.tasks)
     known = any(gap.low is not None for gap in summary.gaps)
     judged = f"{TIED} cannot be told apart from it (5 % over all pairs of its line; Holm)"
     return [
         f"{BEST} is the highest of its line{f'; {judged}' if known else ', by a plain comparison'}.",
         *(["In brackets: the 95 % interval of other questions like these."] if known else []),
-        *([f"Task names are shown without {left_out} at their beginning."] if left_out else []),
+        *beginning_left_out(summary.tasks),
     ]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from reports.comparison.paired import Compared, Comparison
 from reports.wording.labels import short_names
 from reports.wording.layout import TEXT, UNKNOWN, Column, Table
-from reports.wording.words import count, points, shared_beginning, signed_points, task_names
+from reports.wording.words import beginning_left_out, count, points, signed_points, task_names
 
 OVER_ALL = "mean of tasks"
 
@@ -58,6 +58,5 @@ def _notes(rows: Sequence[Compared], not_compared: Sequence[str]) -> list[str]:
         notes.append(f"With {len(rows)} rows, expect one p below 0.05 in 20 from noise alone.")
     if any(row.questions < max(row.before_questions, row.after_questions) for row in rows):
         notes.append("Some questions were asked on one side only; they are not counted here.")
-    left_out = shared_beginning(list(dict.fromkeys(row.task for row in rows if row.task)))
-    notes += [f"Task names are shown without {left_out} at their beginning."] if left_out else []
+    notes += beginning_left_out([row.task for row in rows if row.task])
     return [*notes, *(f"Not compared: {said}" for said in not_compared)]

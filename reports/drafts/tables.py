@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from reports.drafts.rows import DraftAnswers, Drafts, DraftSpeed, Span
 from reports.wording.layout import TEXT, UNKNOWN, Column, Table
-from reports.wording.words import count, figure_spread, percent, signed_points, task_names
+from reports.wording.words import beginning_left_out, count, figure_spread, percent, signed_points, task_names
 from thresholds.acceptance import BreakEven, shares_with_reach
 from thresholds.divergence import NEAR_TIE
 
@@ -177,7 +177,8 @@ def _speed_notes(drafts: Drafts) -> list[str]:
         MADE_OUT: any(row.said is not None and not row.by_answers for row in rows),
         PREDICTED: any(row.predicted is not None for row in rows),
     }
-    return [*(note for note, needed in said.items() if needed), *_break_even_notes(drafts)]
+    told = [note for note, needed in said.items() if needed]
+    return [*told, *beginning_left_out([row.load for row in rows], "Load"), *_break_even_notes(drafts)]
 
 
 def _break_even_notes(drafts: Drafts) -> list[str]:

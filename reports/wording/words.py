@@ -158,6 +158,12 @@ def shared_beginning(names: Sequence[str]) -> str:
     return "".join(f"{word}_" for word in words[0][:same])
 
 
+def beginning_left_out(names: Sequence[str], kind: str = "Task") -> list[str]:
+    """A note under a table that shows `task_names` of these; none where they are shown whole."""
+    left_out = shared_beginning(list(dict.fromkeys(names)))
+    return [f"{kind} names are shown without {left_out} at their beginning."] if left_out else []
+
+
 def _decimals(number: float, digits: int) -> int:
     """Decimals that show so many digits of a number, none for 0."""
     return max(0, digits - 1 - math.floor(math.log10(abs(number)))) if number else 0
