@@ -175,6 +175,17 @@ def test_the_hub_is_asked_for_a_draft_though_the_target_is_in_a_folder(
     assert "HF_HUB_OFFLINE" not in environments[0]
 
 
+def test_the_hub_is_asked_for_a_tokenizer_though_all_weights_are_in_folders(
+    build: Build, tmp_path: Path, environments: list[dict[str, str]]
+) -> None:
+    small = tokenizer(checkpoint(tmp_path / "small"), WORDS)
+    made = build("org/words", method="draft_model", weights=str(small))
+    with pytest.raises(EngineFailed, match="a test needs no engine"):
+        VllmEngine(made, tmp_path).start(Lease({}, "nothing"))
+
+    assert "HF_HUB_OFFLINE" not in environments[0]
+
+
 def test_no_hub_is_asked_where_target_and_draft_are_in_folders(
     build: Build, tmp_path: Path, environments: list[dict[str, str]]
 ) -> None:
